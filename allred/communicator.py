@@ -1,0 +1,122 @@
+"""The Python API without torch."""
+
+from __future__ import annotations
+
+import atexit
+import weakref
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from allred import _core
+from allred import bootstrap as bootstrap_
+from allred import launcher as launcher_
+from allred.config import Config
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_open_communicators: weakref.WeakSet[Communicator] = weakref.WeakSet()
+
+
+class Communicator(_core.Communicator):
+    """A group of ranks that run collectives together. Made by :func:`init` or :func:`run_threads`.
+
+    An array is a numpy array, a writable buffer, or a CPU tensor that speaks DLPack: C-contiguous, of dtype float64,
+    float32, float16, bfloat16, an integer of 8 to 64 bits, bool, complex64 or complex128. Each rank makes the same
+    calls in the same order, with the same dtype, number of elements, op and root; else all ranks get a MismatchError
+    that says who called what, and may go on.
+
+    Keyword arguments of all collectives: ``timeout`` in seconds (by default ``config.timeout``), ``algorithm`` (by
+    default chosen by size), and ``async_op``: True returns a :class:`Work` at once, and the arrays must not be touched
+    until it is done.
+
+    A rank waits without the GIL, and Ctrl-C ends the wait. Communicators are closed at exit; as a context manager,
+    earlier.
+    """
+
+    def __init__(self, bootstrap: _core.Bootstrap, config: Config) -> None:
+        super().__init__(
+            bootstrap,
+            timeout=config.timeout,
+            staging_bytes=config.staging_bytes,
+            wait=config.wait,
+            all_reduce_algorithm=config.all_reduce_algorithm,
+        )
+        self.config = config
+        _open_communicators.add(self)
+
+    def all_gather(self, array: npt.ArrayLike, **options: Any) -> npt.NDArray[Any]:
+        """Every rank's array, stacked.
+
+        Args:
+            array: of the same shape and dtype on all ranks.
+            **options: ``timeout`` and ``algorithm``. For an asynchronous call use :meth:`all_gather_into`.
+
+        Returns:
+            An array of shape ``(size, *array.shape)``.
+        """
+        import numpy as np
+
+        source = np.ascontiguousarray(array)
+        gathered = np.empty((self.size, *np.shape(array)), source.dtype)
+        self.all_gather_into(gathered, source, **options)
+        return gathered
+
+    def reduce_scatter(self, array: npt.ArrayLike, op: str = "sum", **options: Any) -> npt.NDArray[Any]:
+        """This rank's block of the reduction of all ranks' arrays.
+
+        Args:
+            array: of the same shape and dtype on all ranks; its first dimension divides by ``size``.
+            op: as for all_reduce.
+            **options: ``scale``, ``timeout`` and ``algorithm``. For an asynchronous call use
+                :meth:`reduce_scatter_into`.
+
+        Returns:
+            An array of shape ``(array.shape[0] // size, *array.shape[1:])``.
+
+        Raises:
+            ValueError: the first dimension does not divide by ``size``.
+        """
+        import numpy as np
+
+        source = np.ascontiguousarray(array)
+        if source.ndim == 0 or source.shape[0] % self.size != 0:
+            raise ValueError(f"array has shape {source.shape}; its first dimension must divide by {self.size} ranks")
+        block: npt.NDArray[Any] = np.empty((source.shape[0] // self.size, *source.shape[1:]), source.dtype)
+        self.reduce_scatter_into(block, source, op, **options)
+        return block
+
+    def __enter__(self) -> Communicator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<allred.Communicator rank {self.rank} of {self.size}>"
+
+
+def init(**settings: Any) -> Communicator:
+    """A communicator of all processes that the launcher started: Open MPI, MPICH, Intel MPI, Slurm, torchrun, or none.
+
+    Blocks until all of them have called it.
+
+    Args:
+        **settings: fields of :class:`Config`, which win over the environment.
+
+    Raises:
+        TimeoutError: not all ranks came within ``timeout`` seconds.
+        UnsupportedError: the ranks are not on one host, or what the launcher needs is not installed.
+        InvalidArgumentError: a setting is not known or out of range.
+    """
+    config = Config.from_environment(**settings)
+    return Communicator(bootstrap_.from_launcher(launcher_.detect(), config.timeout), config)
+
+
+@atexit.register
+def _close_all() -> None:
+    """Ends what is under way while the interpreter can still take part, and tells the peers."""
+    for communicator in list(_open_communicators):
+        communicator.close()

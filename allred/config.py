@@ -1,0 +1,67 @@
+"""Settings. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from allred.errors import InvalidArgumentError
+
+PREFIX = "ALLRED_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of a communicator.
+
+    Each field can be given by an environment variable: ``ALLRED_`` and the field's name in capitals, such as
+    ``ALLRED_TIMEOUT=60``.
+
+    Attributes:
+        timeout: seconds a call may wait for its peers, at start-up and later.
+        staging_bytes: shared memory a rank reserves when a large message first needs it.
+        wait: how a rank waits: ``"auto"`` (spin where every local rank has a core of its own, else yield and then
+            sleep), ``"spin"``, ``"yield"`` or ``"sleep"``.
+        all_reduce_algorithm: what carries out AllReduce where a call does not say: ``"auto"`` or the name of an
+            algorithm. It must be the same on all ranks.
+    """
+
+    timeout: float = 1800.0
+    staging_bytes: int = 3 << 20
+    wait: str = "auto"
+    all_reduce_algorithm: str = "auto"
+
+    @classmethod
+    def from_environment(cls, **overrides: object) -> Config:
+        """The settings of this process; keyword arguments win over the environment.
+
+        Raises:
+            InvalidArgumentError: a variable that starts with ``ALLRED_`` is not known, or its value is not of its type.
+        """
+        settings = from_variables(environment())
+        settings.update({name: value for name, value in overrides.items() if value is not None})
+        return cls(**settings)  # type: ignore[arg-type]  # from_variables has made the types right
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of this process."""
+    return os.environ
+
+
+def from_variables(variables: Mapping[str, str]) -> dict[str, object]:
+    """The fields of Config that `variables` set, converted to their types."""
+    types = {"float": float, "int": int, "str": str}
+    known = {PREFIX + field.name.upper(): field for field in fields(Config)}
+    settings: dict[str, object] = {}
+    for name, text in variables.items():
+        if not name.startswith(PREFIX):
+            continue
+        if name not in known:
+            raise InvalidArgumentError(f"{name}={text!r} is not a setting of allred; known: {', '.join(known)}")
+        field = known[name]
+        try:
+            settings[field.name] = types[str(field.type)](text)
+        except ValueError:
+            raise InvalidArgumentError(f"{name}={text!r}: expected a value of type {field.type}") from None
+    return settings

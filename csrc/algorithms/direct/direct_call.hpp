@@ -1,0 +1,72 @@
+// What a direct algorithm is given for one call, and the staging memory it works through.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "common/chunks.hpp"
+#include "common/collective.hpp"
+#include "common/dtype.hpp"
+#include "common/reduce_op.hpp"
+#include "transport/peer_memory.hpp"
+
+namespace allred {
+
+/// One call on one rank. Counts are those of ScheduleSpec. `input` and `output` are the same address or do not overlap.
+struct DirectCall {
+  PeerMemory& memory;
+  Waiter& waiter;
+  std::uint64_t sequence;
+  Collective collective;
+  ReduceOp op;
+  DType dtype;
+  int root;
+  std::size_t count;
+  const std::byte* input;
+  std::byte* output;
+  std::size_t chunk_bytes;              // of its staging memory a rank fills at a time; the same on all ranks
+  std::uint64_t& round;                 // rounds of staging this communicator has been through
+  std::span<const Post*> posts = {};    // each rank's entry to this call, once all have entered
+  std::span<const double> scales = {};  // premul_sum: each rank's factor
+  std::span<const void*> sources = {};  // room for one pointer a rank
+
+  int rank() const noexcept { return memory.rank(); }
+  int size() const noexcept { return memory.size(); }
+  std::size_t element_bytes() const noexcept { return size_of(dtype); }
+  std::size_t bytes() const noexcept { return count * element_bytes(); }
+
+  /// The other ranks, in an order that differs from rank to rank so that they do not all read one at the same time.
+  template <class F>
+  void for_each_peer(F&& f) const {
+    for (int step = 1; step < size(); ++step) f((rank() + step) % size());
+  }
+
+  /// destination = op over `sources`, which hold one pointer a rank, in rank order: the same bits on every rank.
+  void reduce_sources(std::byte* destination, std::size_t num_elements) const;
+};
+
+/// Copies unless source and destination are the same place.
+void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
+
+/// Staging memory as a ring of slots: round k lives in slot k mod kDepth of each rank.
+class StagingRing {
+ public:
+  static constexpr std::size_t kDepth = 3;
+
+  explicit StagingRing(DirectCall& call);
+
+  std::size_t slot_bytes() const noexcept { return slot_bytes_; }
+  std::byte* slot(int peer, std::uint64_t round) const noexcept {
+    return call_.memory.staging(peer) + ((first_ + round) % kDepth) * slot_bytes_;
+  }
+  /// The value that a flag takes in round `round` of this call.
+  std::uint64_t epoch(std::uint64_t round) const noexcept { return first_ + round + 1; }
+
+ private:
+  DirectCall& call_;
+  std::uint64_t first_;
+  std::size_t slot_bytes_;
+};
+
+}  // namespace allred

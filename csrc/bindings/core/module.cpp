@@ -1,0 +1,10 @@
+#include "bindings/core/register.hpp"
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "allred's core: communicators, arithmetic and schedules, without torch.";
+  allred::bindings::register_errors(module);
+  allred::bindings::register_bootstrap(module);
+  allred::bindings::register_communicator(module);
+  allred::bindings::register_schedule(module);
+  allred::bindings::register_reduce(module);
+}

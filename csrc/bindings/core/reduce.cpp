@@ -1,0 +1,148 @@
+// _core's arithmetic on one rank, for tests and tools: reduce, widen, narrow, and the instruction sets on offer.
+#include "reduce/reduce.hpp"
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/core/register.hpp"
+#include "common/error.hpp"
+
+namespace py = pybind11;
+
+namespace allred::bindings {
+
+namespace {
+
+/// The bytes of a Python object that offers a contiguous buffer, of whatever format. Holds the buffer, and so the
+/// object, while it lives; movable only. Make and destroy it with the GIL held.
+class Bytes {
+ public:
+  enum class Access { read, write };
+
+  Bytes(const py::handle& object, Access access) {
+    const int flags = access == Access::write ? PyBUF_WRITABLE : PyBUF_SIMPLE;
+    if (PyObject_GetBuffer(object.ptr(), &view_, flags) != 0) throw py::error_already_set();
+  }
+  Bytes(Bytes&& other) noexcept : view_(std::exchange(other.view_, {})) {}
+  Bytes(const Bytes&) = delete;  // a buffer is released once
+  Bytes& operator=(const Bytes&) = delete;
+  Bytes& operator=(Bytes&&) = delete;
+  ~Bytes() { PyBuffer_Release(&view_); }
+
+  void* data() const { return view_.buf; }
+  std::size_t size() const { return static_cast<std::size_t>(view_.len); }
+
+ private:
+  Py_buffer view_{};
+};
+
+[[noreturn]] void throw_invalid(const std::string& message) { throw Error(ErrorCode::invalid_argument, message); }
+
+DType dtype_of(const std::string& text) {
+  const std::optional<DType> dtype = parse_dtype(text);
+  if (!dtype) throw_invalid("dtype '" + text + "' is not one that allred knows");
+  return *dtype;
+}
+
+ReduceOp op_of(const std::string& text) {
+  const std::optional<ReduceOp> op = parse_reduce_op(text);
+  if (!op) throw_invalid("op '" + text + "' is not one that allred knows");
+  return *op;
+}
+
+Isa isa_of(const std::string& text) {
+  if (text == "auto") return best_isa();
+  std::string offered;
+  for (const Isa isa : available_isas()) {
+    if (name(isa) == text) return isa;
+    offered += " " + std::string(name(isa));
+  }
+  throw_invalid("isa '" + text + "' is not available on this machine; it has:" + offered);
+}
+
+std::size_t count_of(const Bytes& bytes, std::size_t element_size) {
+  if (bytes.size() % element_size != 0) {
+    throw_invalid("a buffer of " + std::to_string(bytes.size()) + " bytes does not hold whole elements of " +
+                  std::to_string(element_size));
+  }
+  return bytes.size() / element_size;
+}
+
+void check_count(std::size_t count, std::size_t expected) {
+  if (count == expected) return;
+  throw_invalid("a source has " + std::to_string(count) + " elements, and the destination " + std::to_string(expected));
+}
+
+void reduce_buffers(const py::buffer& destination, const std::vector<py::buffer>& sources, const std::string& dtype,
+                    const std::string& op, const std::optional<std::vector<double>>& scales, std::size_t divisor,
+                    const std::string& isa) {
+  const DType element = dtype_of(dtype);
+  const Bytes output(destination, Bytes::Access::write);
+  const std::size_t count = count_of(output, size_of(element));
+  std::vector<Bytes> inputs;
+  std::vector<const void*> pointers;
+  for (const py::buffer& source : sources) {
+    check_count(count_of(inputs.emplace_back(source, Bytes::Access::read), size_of(element)), count);
+    pointers.push_back(inputs.back().data());
+  }
+  const ReduceArgs args{.destination = output.data(),
+                        .sources = pointers,
+                        .scales = scales ? std::span<const double>(*scales) : std::span<const double>{},
+                        .count = count,
+                        .dtype = element,
+                        .op = op_of(op),
+                        .divisor = divisor};
+  const Isa chosen = isa_of(isa);
+  const py::gil_scoped_release unlocked;
+  reduce(args, chosen);
+}
+
+void widen_buffer(const py::buffer& destination, const py::buffer& source, const std::string& dtype,
+                  const std::string& isa) {
+  const DType half = dtype_of(dtype);
+  const Bytes output(destination, Bytes::Access::write);
+  const Bytes input(source, Bytes::Access::read);
+  const std::size_t count = count_of(output, sizeof(float));
+  check_count(count_of(input, size_of(half)), count);
+  widen(static_cast<float*>(output.data()), input.data(), count, half, isa_of(isa));
+}
+
+void narrow_buffer(const py::buffer& destination, const py::buffer& source, const std::string& dtype,
+                   const std::string& isa) {
+  const DType half = dtype_of(dtype);
+  const Bytes output(destination, Bytes::Access::write);
+  const Bytes input(source, Bytes::Access::read);
+  const std::size_t count = count_of(output, size_of(half));
+  check_count(count_of(input, sizeof(float)), count);
+  narrow(output.data(), static_cast<const float*>(input.data()), count, half, isa_of(isa));
+}
+
+std::vector<std::string> isa_names() {
+  std::vector<std::string> names;
+  for (const Isa isa : available_isas()) names.emplace_back(name(isa));
+  return names;
+}
+
+}  // namespace
+
+void register_reduce(py::module_& module) {
+  module.def(
+      "reduce", &reduce_buffers, py::arg("destination"), py::arg("sources"), py::arg("dtype"), py::arg("op"),
+      py::kw_only(), py::arg("scales") = py::none(), py::arg("divisor") = 1, py::arg("isa") = "auto",
+      "Reduces contiguous buffers of `dtype` element by element, in order, into `destination`, which may be one of "
+      "them. `scales` is one factor a source for op premul_sum; op avg divides by `divisor`.");
+  module.def("widen", &widen_buffer, py::arg("destination"), py::arg("source"), py::arg("dtype"), py::kw_only(),
+             py::arg("isa") = "auto",
+             "Converts float16 or bfloat16 (`dtype`) in `source` to float32 in `destination`.");
+  module.def("narrow", &narrow_buffer, py::arg("destination"), py::arg("source"), py::arg("dtype"), py::kw_only(),
+             py::arg("isa") = "auto", "Rounds float32 in `source` to float16 or bfloat16 (`dtype`), to nearest even.");
+  module.def("available_isas", &isa_names, "The instruction sets this machine can reduce with, slowest first.");
+  module.def("best_isa", [] { return std::string(name(best_isa())); }, "The instruction set that isa='auto' means.");
+}
+
+}  // namespace allred::bindings

@@ -1,0 +1,32 @@
+// What a rank says it is about to do; peers compare it before any data moves.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/collective.hpp"
+#include "common/dtype.hpp"
+#include "common/reduce_op.hpp"
+
+namespace allred {
+
+/// Two words that are equal on all ranks exactly where their calls agree.
+struct Fingerprint {
+  std::uint64_t call = 0;   // collective, op, dtype, algorithm: a byte each; then the root
+  std::uint64_t count = 0;  // elements
+
+  static constexpr Fingerprint of(Collective collective, ReduceOp op, DType dtype, Algorithm algorithm, int root,
+                                  std::uint64_t count) noexcept {
+    return {static_cast<std::uint64_t>(collective) | static_cast<std::uint64_t>(op) << 8 |
+                static_cast<std::uint64_t>(dtype) << 16 | static_cast<std::uint64_t>(algorithm) << 24 |
+                static_cast<std::uint64_t>(static_cast<std::uint32_t>(root)) << 32,
+            count};
+  }
+
+  bool operator==(const Fingerprint&) const = default;
+
+  /// As a person would write the call: "all_reduce(op=sum, dtype=float32, count=1024, algorithm=one_shot)".
+  std::string describe() const;
+};
+
+}  // namespace allred

@@ -1,0 +1,92 @@
+#include "common/topology.hpp"
+
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <random>
+#include <set>
+#include <sstream>
+
+#include "common/error.hpp"
+
+namespace allred {
+namespace {
+
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  std::getline(file, text);
+  return text;
+}
+
+/// Abstract unix sockets reach as far as the network namespace, so a host ends where it ends.
+std::string network_namespace() {
+  struct stat status{};
+  if (stat("/proc/self/ns/net", &status) != 0) return "?";
+  return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
+}
+
+/// Random, and another one in a forked child.
+std::string this_process_id() {
+  static const std::string random_part = [] {
+    std::random_device device;
+    std::ostringstream text;
+    for (int word = 0; word < 4; ++word) text << std::hex << device();
+    return text.str();
+  }();
+  return random_part + "-" + std::to_string(getpid());
+}
+
+std::string host_name() {
+  std::string text(256, '\0');
+  if (gethostname(text.data(), text.size() - 1) != 0) return "unknown";
+  text.resize(text.find('\0'));
+  return text;
+}
+
+std::string allowed_cores() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return "";
+  std::string text;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &cores)) text += (text.empty() ? "" : ",") + std::to_string(core);
+  }
+  return text;
+}
+
+}  // namespace
+
+RankInfo describe_this_rank() {
+  return {host_name(), boot_id() + "/" + network_namespace(), this_process_id(), getpid(), allowed_cores()};
+}
+
+int count_cores(const std::vector<RankInfo>& ranks) {
+  std::set<std::string> cores;
+  for (const RankInfo& each : ranks) {
+    std::istringstream list(each.cores);
+    for (std::string core; std::getline(list, core, ',');) cores.insert(core);
+  }
+  return static_cast<int>(cores.size());
+}
+
+std::string encode(const RankInfo& info) {
+  return info.host + '\n' + info.host_id + '\n' + info.process_id + '\n' + std::to_string(info.pid) + '\n' + info.cores;
+}
+
+RankInfo decode_rank_info(const std::string& blob) {
+  std::istringstream lines(blob);
+  RankInfo info;
+  std::string pid;
+  if (!std::getline(lines, info.host) || !std::getline(lines, info.host_id) || !std::getline(lines, info.process_id) ||
+      !std::getline(lines, pid)) {
+    throw Error(ErrorCode::system, "start-up message of a peer cannot be read; do all ranks run the same allred?");
+  }
+  info.pid = std::stoll(pid);
+  std::getline(lines, info.cores);
+  return info;
+}
+
+}  // namespace allred

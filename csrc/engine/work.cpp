@@ -1,0 +1,75 @@
+#include "engine/work.hpp"
+
+#include "common/error.hpp"
+#include "engine/operation_queue.hpp"
+
+namespace allred {
+namespace {
+
+/// How long a waiting thread stays deaf to Ctrl-C.
+constexpr std::chrono::milliseconds kInterruptPeriod{50};
+
+}  // namespace
+
+Work::Work(Request request, std::weak_ptr<OperationQueue> queue)
+    : request_(std::move(request)), queue_(std::move(queue)) {}
+
+std::exception_ptr Work::error() const {
+  const std::lock_guard lock(mutex_);
+  return error_;
+}
+
+void Work::wait(std::optional<std::chrono::milliseconds> timeout, CheckInterrupt check_interrupt) {
+  if (!done() && !timeout) {
+    if (const std::shared_ptr<OperationQueue> queue = queue_.lock()) queue->help(*this, check_interrupt);
+  }
+  if (!done()) wait_until_done(timeout, check_interrupt);
+  if (const std::exception_ptr failure = error()) std::rethrow_exception(failure);
+}
+
+void Work::wait_until_done(std::optional<std::chrono::milliseconds> timeout, CheckInterrupt check_interrupt) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point deadline = timeout ? Clock::now() + *timeout : Clock::time_point::max();
+  std::unique_lock lock(mutex_);
+  while (!done()) {
+    finished_.wait_until(lock, std::min(deadline, Clock::now() + kInterruptPeriod));
+    if (done()) return;
+    if (Clock::now() >= deadline) {
+      throw Error(ErrorCode::timeout, "waited " + std::to_string(timeout->count()) + " ms for " +
+                                          request_.fingerprint(request_.algorithm).describe() +
+                                          ", which is still under way");
+    }
+    if (check_interrupt != nullptr) {
+      lock.unlock();
+      check_interrupt();
+      lock.lock();
+    }
+  }
+}
+
+void Work::on_done(std::function<void(const Work&)> callback) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!done()) {
+      callbacks_.push_back(std::move(callback));
+      return;
+    }
+  }
+  callback(*this);
+}
+
+void Work::finish(std::exception_ptr error) {
+  std::vector<std::function<void(const Work&)>> callbacks;
+  std::shared_ptr<void> keepalive;  // let go outside the lock: its destructor may want the interpreter
+  {
+    const std::lock_guard lock(mutex_);
+    error_ = std::move(error);
+    keepalive.swap(request_.keepalive);
+    callbacks.swap(callbacks_);
+    done_.store(true, std::memory_order_release);  // pairs with the acquire in done()
+    finished_.notify_all();
+  }
+  for (const auto& callback : callbacks) callback(*this);
+}
+
+}  // namespace allred

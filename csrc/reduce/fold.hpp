@@ -1,0 +1,137 @@
+// Fold: the one loop. Takes `num_sources` streams through the registers once and writes the result.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include "reduce/formats.hpp"
+#include "reduce/kernel_table.hpp"
+#include "reduce/vec.hpp"
+
+namespace allred {
+namespace {
+
+/// Where the sources begin. With a count known at compile time the pointers stay in registers, whatever the stores in
+/// between might alias.
+template <std::size_t kCount>
+class Sources {
+ public:
+  explicit Sources(const KernelArgs& args) {
+    for (std::size_t k = 0; k < kCount; ++k) pointers_[k] = static_cast<const std::byte*>(args.sources[k]);
+  }
+  static constexpr std::size_t count() { return kCount; }
+  const std::byte* operator[](std::size_t k) const { return pointers_[k]; }
+
+ private:
+  const std::byte* pointers_[kCount];
+};
+
+inline constexpr std::size_t kAnyNumber = 0;
+
+template <>
+class Sources<kAnyNumber> {
+ public:
+  explicit Sources(const KernelArgs& args) : pointers_(args.sources), count_(args.num_sources) {}
+  std::size_t count() const { return count_; }
+  const std::byte* operator[](std::size_t k) const { return static_cast<const std::byte*>(pointers_[k]); }
+
+ private:
+  const void* const* pointers_;
+  std::size_t count_;
+};
+
+/// Elements come in format From and leave in format To, which have the same type of lane. Offsets are in lanes.
+template <class Arch, class From, class To, class Op>
+class Fold {
+ public:
+  static void run(const KernelArgs& args) {
+    if constexpr (kLanes > kElement) {
+      sweep_rest<kLanes>(args, sweep_groups(args));
+    } else {
+      sweep<kElement, 1, kAnyNumber>(args, 0);
+    }
+  }
+
+ private:
+  using Lane = typename From::Lane;
+  static constexpr std::size_t kElement = From::kLanesAnElement;
+  static constexpr std::size_t kLanes = Arch::kVectorBytes / sizeof(Lane);
+  static constexpr std::size_t kUnroll = 4;  // independent accumulators hide the arithmetic's latency
+  static constexpr bool kInPairs = std::is_same_v<From, To> && std::is_same_v<From, BrainFloat>;
+
+  static std::size_t sweep_groups(const KernelArgs& args) {
+    if constexpr (std::is_same_v<From, To>) {  // a conversion has one source
+      switch (args.num_sources) {
+        case 2: return sweep<kLanes, kUnroll, 2>(args, 0);
+        case 3: return sweep<kLanes, kUnroll, 3>(args, 0);
+        case 4: return sweep<kLanes, kUnroll, 4>(args, 0);
+        default: break;
+      }
+    }
+    return sweep<kLanes, kUnroll, kAnyNumber>(args, 0);
+  }
+
+  /// Vectors, then vectors of a quarter of the lanes, down to single elements: each level has at most three rounds.
+  template <std::size_t N>
+  static void sweep_rest(const KernelArgs& args, std::size_t begin) {
+    const std::size_t done = sweep<N, 1, kAnyNumber>(args, begin);
+    if constexpr (N > kElement) sweep_rest<(N / 4 > kElement ? N / 4 : kElement)>(args, done);
+  }
+
+  /// Reduces from lane `begin` on, N * kVectors lanes at a time, while so many are left. Returns where it stopped.
+  template <std::size_t N, std::size_t kVectors, std::size_t kSources>
+  static std::size_t sweep(const KernelArgs& args, std::size_t begin) {
+    const Op op(args);
+    const Sources<kSources> sources(args);
+    std::byte* const destination = args.destination;
+    const std::size_t end = args.count * kElement;
+    std::size_t lane = begin;
+    for (; end - lane >= N * kVectors; lane += N * kVectors) {
+      Vec<Lane, N> values[kVectors];
+      load<N>(values, sources[0] + lane * From::kBytes);
+      for (Vec<Lane, N>& value : values) value = op.scale(value, 0);
+      for (std::size_t k = 1; k < sources.count(); ++k) {
+        Vec<Lane, N> next[kVectors];
+        load<N>(next, sources[k] + lane * From::kBytes);
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) values[v] = op.combine(values[v], op.scale(next[v], k));
+      }
+      for (Vec<Lane, N>& value : values) value = op.finish(value);
+      store<N>(destination + lane * To::kBytes, values);
+    }
+    return lane;
+  }
+
+  template <std::size_t N, std::size_t kVectors>
+  static void load(Vec<Lane, N> (&values)[kVectors], const std::byte* from) {
+    if constexpr (kInPairs && kVectors % 2 == 0) {
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < kVectors; v += 2) {
+        From::template load_pair<N>(from + v * N * From::kBytes, values[v], values[v + 1]);
+      }
+    } else {
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        values[v] = From::template load<Arch, N>(from + v * N * From::kBytes);
+      }
+    }
+  }
+
+  template <std::size_t N, std::size_t kVectors>
+  static void store(std::byte* to, const Vec<Lane, N> (&values)[kVectors]) {
+    if constexpr (kInPairs && kVectors % 2 == 0) {
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < kVectors; v += 2) {
+        To::template store_pair<N>(to + v * N * To::kBytes, values[v], values[v + 1]);
+      }
+    } else {
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        To::template store<Arch, N>(to + v * N * To::kBytes, values[v]);
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace allred

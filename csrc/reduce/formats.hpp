@@ -1,0 +1,100 @@
+// Formats: how the elements of a dtype lie in memory, and in which type of lane they are reduced.
+// Arch is the instruction set's policy (see reduce_baseline.cpp); N the number of lanes.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "reduce/half.hpp"
+#include "reduce/vec.hpp"
+
+namespace allred {
+namespace {
+
+/// Reduced as it is stored.
+template <class T>
+struct Plain {
+  using Lane = T;
+  static constexpr std::size_t kBytes = sizeof(T);  // a lane, in memory
+  static constexpr std::size_t kLanesAnElement = 1;
+
+  template <class Arch, std::size_t N>
+  static Vec<T, N> load(const std::byte* from) {
+    return load_unaligned<Vec<T, N>>(from);
+  }
+  template <class Arch, std::size_t N>
+  static void store(std::byte* to, Vec<T, N> value) {
+    store_unaligned(to, value);
+  }
+};
+
+/// Complex numbers: the real lane, then the imaginary one.
+template <class T>
+struct Interleaved : Plain<T> {
+  static constexpr std::size_t kLanesAnElement = 2;
+};
+
+/// Any byte but 0 is true; what is stored is 0 or 1.
+struct Boolean : Plain<std::uint8_t> {
+  template <class Arch, std::size_t N>
+  static Vec<std::uint8_t, N> load(const std::byte* from) {
+    using Bytes = Vec<std::uint8_t, N>;
+    const Bytes value = load_unaligned<Bytes>(from);
+    const Bytes no{};
+    const Bytes yes = convert<Bytes>(no + 1);
+    return value != 0 ? yes : no;
+  }
+};
+
+/// Reduced in float32, rounded when stored.
+struct BrainFloat {
+  using Lane = float;
+  static constexpr std::size_t kBytes = 2;
+  static constexpr std::size_t kLanesAnElement = 1;
+
+  template <class Arch, std::size_t N>
+  static Vec<float, N> load(const std::byte* from) {
+    return widen_bfloat16<N>(load_unaligned<Vec<std::uint16_t, N>>(from));
+  }
+  template <class Arch, std::size_t N>
+  static void store(std::byte* to, Vec<float, N> value) {
+    store_unaligned(to, narrow_bfloat16<N>(value));
+  }
+
+  // Two vectors at a time, one of the even elements and one of the odd: that costs a shift and a mask, where keeping
+  // the elements in order costs several shuffles. Good for any work that treats all lanes alike.
+  static_assert(std::endian::native == std::endian::little);
+  template <std::size_t N>
+  static void load_pair(const std::byte* from, Vec<float, N>& even, Vec<float, N>& odd) {
+    using Bits = Vec<std::uint32_t, N>;
+    const Bits bits = load_unaligned<Bits>(from);
+    even = bits_as<Vec<float, N>>(bits << 16);
+    odd = bits_as<Vec<float, N>>(bits & kUpperHalf);
+  }
+  template <std::size_t N>
+  static void store_pair(std::byte* to, Vec<float, N> even, Vec<float, N> odd) {
+    store_unaligned(to, round_to_upper_half<N>(even) >> 16 | (round_to_upper_half<N>(odd) & kUpperHalf));
+  }
+
+ private:
+  static constexpr std::uint32_t kUpperHalf = 0xffff0000;
+};
+
+/// As BrainFloat, by the conversions that Arch has.
+struct HalfFloat {
+  using Lane = float;
+  static constexpr std::size_t kBytes = 2;
+  static constexpr std::size_t kLanesAnElement = 1;
+
+  template <class Arch, std::size_t N>
+  static Vec<float, N> load(const std::byte* from) {
+    return Arch::template widen_float16<N>(load_unaligned<Vec<std::uint16_t, N>>(from));
+  }
+  template <class Arch, std::size_t N>
+  static void store(std::byte* to, Vec<float, N> value) {
+    store_unaligned(to, Arch::template narrow_float16<N>(value));
+  }
+};
+
+}  // namespace
+}  // namespace allred

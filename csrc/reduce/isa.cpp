@@ -1,0 +1,78 @@
+// Which instruction sets this machine runs, found once.
+#include <array>
+#include <string>
+
+#include "common/error.hpp"
+#include "reduce/kernel_table.hpp"
+
+namespace allred {
+namespace {
+
+constexpr std::array<std::string_view, 5> kIsaNames{"scalar", "baseline", "avx2", "avx512", "neon"};
+constexpr std::array<Isa, 5> kSlowestFirst{Isa::scalar, Isa::baseline, Isa::neon, Isa::avx2, Isa::avx512};
+
+bool cpu_runs(Isa isa) noexcept {
+#if defined(__x86_64__)
+  if (isa == Isa::avx2) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("fma");
+  }
+  if (isa == Isa::avx512) {
+    return cpu_runs(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  }
+#endif
+  return isa != Isa::avx2 && isa != Isa::avx512;  // the architecture itself promises the others
+}
+
+const KernelTable* built_kernels(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::scalar: return kScalarKernels;
+    case Isa::baseline: return kBaselineKernels;
+    case Isa::avx2: return kAvx2Kernels;
+    case Isa::avx512: return kAvx512Kernels;
+    case Isa::neon: return kNeonKernels;
+  }
+  return nullptr;
+}
+
+/// The instruction sets both built and runnable, and the kernels of each by its number (null for the rest).
+struct Machine {
+  std::array<const KernelTable*, kIsaNames.size()> kernels{};
+  std::array<Isa, kIsaNames.size()> isas{};
+  std::size_t num_isas = 0;
+
+  Machine() noexcept {
+    for (const Isa isa : kSlowestFirst) {
+      const KernelTable* const built = built_kernels(isa);
+      if (built == nullptr || !cpu_runs(isa)) continue;
+      kernels[static_cast<std::size_t>(isa)] = built;
+      isas[num_isas++] = isa;
+    }
+  }
+};
+
+const Machine& machine() noexcept {
+  static const Machine found;
+  return found;
+}
+
+[[noreturn]] void throw_unavailable(Isa isa) {
+  throw Error(ErrorCode::unsupported,
+              "instruction set " + std::string(name(isa)) + " is not available on this machine");
+}
+
+}  // namespace
+
+std::string_view name(Isa isa) noexcept { return kIsaNames[static_cast<std::size_t>(isa)]; }
+
+std::span<const Isa> available_isas() noexcept { return {machine().isas.data(), machine().num_isas}; }
+
+Isa best_isa() noexcept { return available_isas().back(); }
+
+const KernelTable& kernels_of(Isa isa) {
+  const KernelTable* const kernels = machine().kernels[static_cast<std::size_t>(isa)];
+  if (kernels == nullptr) throw_unavailable(isa);
+  return *kernels;
+}
+
+}  // namespace allred

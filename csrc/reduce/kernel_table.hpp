@@ -1,0 +1,45 @@
+// What an instruction set's translation unit gives the dispatcher: function pointers in constant tables.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "common/dtype.hpp"
+#include "common/reduce_op.hpp"
+#include "reduce/reduce.hpp"
+
+namespace allred {
+
+/// ReduceArgs without the types, which the choice of kernel has used up. Plain pointers: kernels call no library code.
+struct KernelArgs {
+  std::byte* destination;
+  const void* const* sources;
+  std::size_t num_sources;
+  const double* scales;
+  std::size_t count;
+  double divisor;
+};
+
+using Kernel = void (*)(const KernelArgs&);
+
+/// One kernel for each defined (dtype, op), null elsewhere. widen and narrow are filled for the 16-bit floats and read
+/// one source. Constant and immutable.
+struct KernelTable {
+  using Row = std::array<Kernel, kReduceOpNames.size()>;
+
+  std::array<Row, kDTypes.size()> reduce;
+  std::array<Kernel, kDTypes.size()> widen;
+  std::array<Kernel, kDTypes.size()> narrow;
+};
+
+// Null where the library was built for another architecture.
+extern const KernelTable* const kScalarKernels;
+extern const KernelTable* const kBaselineKernels;
+extern const KernelTable* const kAvx2Kernels;
+extern const KernelTable* const kAvx512Kernels;
+extern const KernelTable* const kNeonKernels;
+
+/// The table of `isa`; throws Error(unsupported) where this machine cannot run it.
+const KernelTable& kernels_of(Isa isa);
+
+}  // namespace allred

@@ -1,0 +1,32 @@
+// MessageLink: a FIFO of messages to one peer and another from it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+namespace allred {
+
+/// Never blocks: a caller that finds no room or no message does something else and looks again. Messages are written
+/// and read in place, so that a receiver can reduce straight out of the link. Used by the one thread that runs the
+/// communicator's operations.
+class MessageLink {
+ public:
+  virtual ~MessageLink() = default;
+
+  /// The largest message, in bytes; a multiple of 64.
+  virtual std::size_t max_message_bytes() const noexcept = 0;
+
+  /// Room for the next message to the peer (max_message_bytes, aligned to 64), or nothing while the link is full.
+  virtual std::optional<std::span<std::byte>> reserve() = 0;
+  /// Sends the first `bytes` of the reserved room; 0 is a message too. Release.
+  virtual void commit(std::size_t bytes) = 0;
+
+  /// The next message from the peer (aligned to 64), or nothing while there is none. Acquire: pairs with the peer's
+  /// commit().
+  virtual std::optional<std::span<const std::byte>> front() = 0;
+  /// Gives the front message's room back.
+  virtual void pop() = 0;
+};
+
+}  // namespace allred

@@ -1,0 +1,72 @@
+// PeerMemory: links between ranks that can load and store each other's memory.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "common/fingerprint.hpp"
+#include "transport/waiter.hpp"
+
+namespace allred {
+
+/// What a rank announces when it enters a collective. A message of up to 32 bytes travels inside.
+struct Post {
+  static constexpr std::size_t kPayloadBytes = 32;
+
+  Fingerprint fingerprint;
+  double scale = 1.0;  // premul_sum: this rank's factor
+  std::array<std::byte, kPayloadBytes> payload;
+};
+
+/// Counters that each rank owns and its peers wait on. They only grow. The names say what the owner has done with the
+/// round of that number.
+enum class Flag : std::uint8_t {
+  staged,    // its part lies in its staging memory
+  reduced,   // its share of the sum lies in its staging memory
+  released,  // it has read what it needs from the others' staging memory
+};
+inline constexpr std::size_t kNumFlags = 3;
+
+/// The memory that the ranks of one host show each other. A rank writes only what it owns (its post, mailbox, staging
+/// memory and flags) and reads everyone's. Used by the one thread that runs the communicator's operations; the verbs
+/// say how they order memory.
+class PeerMemory {
+ public:
+  virtual ~PeerMemory() = default;
+
+  virtual int rank() const noexcept = 0;
+  virtual int size() const noexcept = 0;
+
+  /// Release: publishes `post` and all this rank wrote before as its entry to collective `sequence`. Posts of two
+  /// successive sequences stay readable, which is enough: a rank that posts n has read all posts of n - 1, so nobody
+  /// still reads those of n - 2.
+  virtual void post(std::uint64_t sequence, const Post& post) = 0;
+  /// Blocks until `peer` has posted `sequence`. Acquire: pairs with post().
+  virtual const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) = 0;
+
+  /// What `peer` last posted, for error messages: the sequence (0: nothing yet) and what it said.
+  struct LastPost {
+    std::uint64_t sequence;
+    Fingerprint fingerprint;
+  };
+  virtual LastPost last_post(int peer) const noexcept = 0;
+
+  /// Memory of `peer` that goes with its post of `sequence`, under the same rule of two.
+  virtual std::byte* mailbox(int peer, std::uint64_t sequence) noexcept = 0;
+  virtual std::size_t mailbox_bytes() const noexcept = 0;
+
+  /// Memory of `peer` for large messages, written by it and ordered by the flags. reserve_staging() must have been
+  /// called by its owner, which throws Error(system) where the machine has no memory left.
+  virtual void reserve_staging() = 0;
+  virtual std::byte* staging(int peer) noexcept = 0;
+  virtual std::size_t staging_bytes() const noexcept = 0;
+
+  /// Release: publishes all this rank wrote before.
+  virtual void signal(Flag flag, std::uint64_t value) = 0;
+  /// Blocks until `peer`'s flag is at least `value`. Acquire: pairs with signal().
+  virtual void wait(int peer, Flag flag, std::uint64_t value, Waiter& waiter) = 0;
+};
+
+}  // namespace allred

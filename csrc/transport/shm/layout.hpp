@@ -1,0 +1,99 @@
+// What lies where in the memory that the ranks of one host share.
+//
+//   header | rank 0: control, channel controls, mailbox x 2, staging, channels to 0..size-1 | rank 1: ... | ...
+//
+// A rank reserves its own part, and so its memory is near it: the controls and mailboxes at start, the rest when first
+// used.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "common/chunks.hpp"
+#include "transport/peer_memory.hpp"
+
+namespace allred::shm {
+
+inline constexpr std::size_t kCacheLine = 64;
+inline constexpr std::size_t kPage = 4096;
+inline constexpr std::size_t kMailboxBytes = std::size_t{64} << 10;
+inline constexpr std::size_t kChannelSlots = 8;
+inline constexpr std::size_t kChannelSlotBytes = std::size_t{32} << 10;
+
+struct alignas(kPage) Header {
+  std::atomic<std::uint32_t> sleepers;  // how many ranks may be asleep: while 0, nobody needs to be woken
+
+  enum FaultStage : std::uint32_t { kNone, kWriting, kRaised };
+  alignas(kCacheLine) std::atomic<std::uint32_t> fault_stage;
+  std::uint32_t fault_code;
+  std::int32_t fault_reporter;
+  std::int32_t fault_culprit;
+  char fault_text[2048];
+};
+
+struct alignas(kCacheLine) PostLine {
+  Post post;
+  std::atomic<std::uint64_t> sequence;
+};
+static_assert(sizeof(PostLine) == kCacheLine, "a small message crosses between cores in one line");
+
+struct alignas(kCacheLine) FlagLine {
+  std::atomic<std::uint64_t> value;
+};
+
+/// Written by its rank, but for the doorbell, which peers ring.
+struct Control {
+  PostLine posts[2];
+  FlagLine flags[kNumFlags];
+
+  alignas(kCacheLine) std::atomic<std::uint32_t> bell;
+  std::atomic<std::uint32_t> asleep;
+
+  enum Stage : std::uint32_t { kAbsent, kAttached, kLeft };
+  alignas(kCacheLine) std::atomic<std::uint32_t> stage;
+  std::atomic<std::uint64_t> last_sequence, last_call, last_count;  // the last post, for error messages
+};
+
+/// One direction of a MessageLink, in the sender's part: `head` counts messages sent, `tail` messages taken.
+struct ChannelControl {
+  alignas(kCacheLine) std::atomic<std::uint64_t> head;
+  std::uint32_t bytes[kChannelSlots];
+  alignas(kCacheLine) std::atomic<std::uint64_t> tail;
+};
+
+/// Offsets, from the number of local ranks and the size of a staging memory.
+class Layout {
+ public:
+  Layout(std::size_t size, std::size_t staging_bytes) : size_(size), staging_bytes_(round_up(staging_bytes, kPage)) {}
+
+  std::size_t size() const noexcept { return size_; }
+  std::size_t staging_bytes() const noexcept { return staging_bytes_; }
+
+  std::size_t control(std::size_t rank) const noexcept { return sizeof(Header) + rank * rank_bytes(); }
+  std::size_t channel_control(std::size_t from, std::size_t to) const noexcept {
+    return control(from) + sizeof(Control) + to * sizeof(ChannelControl);
+  }
+  std::size_t mailbox(std::size_t rank) const noexcept { return control(rank) + control_bytes(); }
+  std::size_t staging(std::size_t rank) const noexcept { return mailbox(rank) + 2 * kMailboxBytes; }
+  std::size_t channel(std::size_t from, std::size_t to) const noexcept {
+    return staging(from) + staging_bytes_ + to * kChannelBytes;
+  }
+  std::size_t total_bytes() const noexcept { return control(size_); }
+
+  /// What a rank reserves at start, from its control on.
+  std::size_t initial_bytes() const noexcept { return control_bytes() + 2 * kMailboxBytes; }
+
+  static constexpr std::size_t kChannelBytes = kChannelSlots * kChannelSlotBytes;
+
+ private:
+  std::size_t control_bytes() const noexcept {
+    return round_up(sizeof(Control) + size_ * sizeof(ChannelControl), kPage);
+  }
+  std::size_t rank_bytes() const noexcept { return initial_bytes() + staging_bytes_ + size_ * kChannelBytes; }
+
+  std::size_t size_;
+  std::size_t staging_bytes_;
+};
+
+}  // namespace allred::shm

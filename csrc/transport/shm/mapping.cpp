@@ -1,0 +1,44 @@
+#include "transport/shm/mapping.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "common/error.hpp"
+
+namespace allred::shm {
+
+Mapping Mapping::create(std::size_t bytes) {
+  UniqueFd fd(memfd_create("allred", MFD_CLOEXEC));
+  if (!fd) throw_errno("memfd_create");
+  if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) {
+    throw_errno("cannot size shared memory to " + std::to_string(bytes) + " bytes");
+  }
+  return Mapping(std::move(fd), bytes);
+}
+
+Mapping Mapping::attach(UniqueFd fd, std::size_t bytes) { return Mapping(std::move(fd), bytes); }
+
+Mapping::Mapping(UniqueFd fd, std::size_t bytes) : fd_(std::move(fd)), bytes_(bytes) {
+  void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_.get(), 0);
+  if (address == MAP_FAILED) throw_errno("cannot map " + std::to_string(bytes) + " bytes of shared memory");
+  data_ = static_cast<std::byte*>(address);
+  madvise(address, bytes, MADV_DONTFORK);  // advice: a kernel that lacks it changes nothing
+}
+
+Mapping::Mapping(Mapping&& other) noexcept
+    : fd_(std::move(other.fd_)), data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_) {}
+
+Mapping::~Mapping() {
+  if (data_ != nullptr) munmap(data_, bytes_);
+}
+
+void Mapping::reserve(std::size_t offset, std::size_t bytes) {
+  while (fallocate(fd_.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) != 0) {
+    if (errno != EINTR) throw_errno("cannot reserve " + std::to_string(bytes) + " bytes of shared memory");
+  }
+}
+
+}  // namespace allred::shm

@@ -1,0 +1,39 @@
+// PeerMemory over a Segment.
+#pragma once
+
+#include <memory>
+
+#include "transport/peer_memory.hpp"
+#include "transport/shm/segment.hpp"
+
+namespace allred::shm {
+
+class SegmentPeerMemory final : public PeerMemory {
+ public:
+  explicit SegmentPeerMemory(std::shared_ptr<Segment> segment);
+
+  int rank() const noexcept override { return segment_->rank(); }
+  int size() const noexcept override { return segment_->size(); }
+
+  void post(std::uint64_t sequence, const Post& post) override;
+  const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) override;
+  LastPost last_post(int peer) const noexcept override;
+
+  std::byte* mailbox(int peer, std::uint64_t sequence) noexcept override {
+    return segment_->mailbox(peer) + (sequence % 2) * kMailboxBytes;
+  }
+  std::size_t mailbox_bytes() const noexcept override { return kMailboxBytes; }
+
+  void reserve_staging() override;
+  std::byte* staging(int peer) noexcept override { return segment_->staging(peer); }
+  std::size_t staging_bytes() const noexcept override { return segment_->layout().staging_bytes(); }
+
+  void signal(Flag flag, std::uint64_t value) override;
+  void wait(int peer, Flag flag, std::uint64_t value, Waiter& waiter) override;
+
+ private:
+  std::shared_ptr<Segment> segment_;
+  bool staging_reserved_ = false;
+};
+
+}  // namespace allred::shm

@@ -1,0 +1,215 @@
+#include "transport/shm/segment.hpp"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "common/error.hpp"
+#include "transport/shm/fault_board.hpp"
+#include "transport/shm/fd_passing.hpp"
+
+namespace allred::shm {
+namespace {
+
+struct Hello {
+  std::int32_t rank;
+};
+
+/// `mapping` is the address of a shared_ptr made for the receiver, where both are threads of one process; else null.
+struct Welcome {
+  std::uint64_t staging_bytes;
+  std::shared_ptr<Mapping>* mapping;
+};
+
+template <class T>
+std::span<std::byte> bytes_of(T& value) {
+  return std::as_writable_bytes(std::span(&value, 1));
+}
+
+UniqueFd open_this_process() { return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0))); }
+
+std::string list_missing(const std::vector<bool>& present) {
+  std::string text;
+  for (std::size_t rank = 0; rank < present.size(); ++rank) {
+    if (!present[rank]) text += (text.empty() ? "" : ", ") + std::to_string(rank);
+  }
+  return text;
+}
+
+void check_one_host(const Topology& topology) {
+  for (std::size_t rank = 1; rank < topology.ranks.size(); ++rank) {
+    const RankInfo& first = topology.ranks[0];
+    const RankInfo& other = topology.ranks[rank];
+    if (other.host_id == first.host_id) continue;
+    throw Error(ErrorCode::unsupported,
+                "ranks 0 (host " + first.host + ") and " + std::to_string(rank) + " (host " + other.host +
+                    ") do not share a host and its network namespace; allred connects ranks of one host");
+  }
+}
+
+/// Rank 0's part: takes the others' connections, then gives each the memory and everyone's pidfd.
+class Leader {
+ public:
+  Leader(std::size_t size, std::size_t staging_bytes) : layout_(size, staging_bytes) {
+    mapping_ = std::make_shared<Mapping>(Mapping::create(layout_.total_bytes()));
+  }
+
+  const std::string& address() const noexcept { return listener_.name(); }
+
+  std::shared_ptr<Segment> serve(const Topology& topology, const Deadline& deadline) {
+    std::vector<std::optional<UnixConnection>> connections(topology.ranks.size());
+    std::vector<UniqueFd> processes(topology.ranks.size());
+    processes[0] = open_this_process();
+    greet(connections, processes, deadline);
+    for (std::size_t rank = 1; rank < connections.size(); ++rank) {
+      const bool same_process = topology.ranks[rank].process_id == topology.ranks[0].process_id;
+      hand_over(*connections[rank], same_process, processes, deadline);
+    }
+    return std::make_shared<Segment>(mapping_, layout_, 0, std::move(processes));
+  }
+
+ private:
+  void greet(std::vector<std::optional<UnixConnection>>& connections, std::vector<UniqueFd>& processes,
+             const Deadline& deadline) {
+    std::vector<bool> present(connections.size(), false);
+    present[0] = true;
+    try {
+      for (std::size_t arrived = 1; arrived < connections.size(); ++arrived) {
+        UnixConnection connection = listener_.accept(deadline);
+        Hello hello{};
+        std::vector<UniqueFd> fds = connection.recv(bytes_of(hello), deadline);
+        const auto rank = static_cast<std::size_t>(hello.rank);
+        if (!fds.empty()) processes.at(rank) = std::move(fds[0]);
+        connections.at(rank) = std::move(connection);
+        present[rank] = true;
+      }
+    } catch (const Error& error) {
+      throw Error(error.code(), std::string(error.what()) + "; not there yet: ranks " + list_missing(present));
+    }
+  }
+
+  void hand_over(UnixConnection& connection, bool same_process, const std::vector<UniqueFd>& processes,
+                 const Deadline& deadline) {
+    Welcome welcome{layout_.staging_bytes(), same_process ? new std::shared_ptr<Mapping>(mapping_) : nullptr};
+    const int memory = mapping_->fd();
+    connection.send(bytes_of(welcome), std::span(&memory, 1), deadline);
+    std::vector<int> fds;
+    for (const UniqueFd& each : processes) {
+      if (each) fds.push_back(each.get());
+    }
+    if (fds.size() != processes.size()) fds.clear();  // a kernel without pidfds
+    std::uint32_t count = static_cast<std::uint32_t>(fds.size());
+    connection.send(bytes_of(count), {}, deadline);
+    for (std::size_t first = 0; first < fds.size(); first += UnixConnection::kMaxFds) {
+      const std::size_t batch = std::min(UnixConnection::kMaxFds, fds.size() - first);
+      connection.send(bytes_of(count), std::span(fds).subspan(first, batch), deadline);
+    }
+  }
+
+  Layout layout_;
+  std::shared_ptr<Mapping> mapping_;
+  UnixListener listener_;
+};
+
+/// The other ranks' part.
+std::shared_ptr<Segment> join(const std::string& address, const Topology& topology, const Deadline& deadline) {
+  UnixConnection connection = UnixConnection::connect(address, deadline);
+  Hello hello{topology.rank};
+  const UniqueFd self = open_this_process();
+  const int self_fd = self.get();
+  connection.send(bytes_of(hello), self ? std::span(&self_fd, 1) : std::span<const int>(), deadline);
+
+  Welcome welcome{};
+  std::vector<UniqueFd> memory = connection.recv(bytes_of(welcome), deadline);
+  const Layout layout(topology.ranks.size(), welcome.staging_bytes);
+  std::shared_ptr<Mapping> mapping;
+  if (welcome.mapping != nullptr) {
+    mapping = *std::unique_ptr<std::shared_ptr<Mapping>>(welcome.mapping);
+  } else {
+    mapping = std::make_shared<Mapping>(Mapping::attach(std::move(memory.at(0)), layout.total_bytes()));
+  }
+
+  std::uint32_t count = 0;
+  connection.recv(bytes_of(count), deadline);
+  std::vector<UniqueFd> processes;
+  while (processes.size() < count) {
+    std::uint32_t again = 0;
+    for (UniqueFd& each : connection.recv(bytes_of(again), deadline)) processes.push_back(std::move(each));
+  }
+  processes.resize(topology.ranks.size());
+  return std::make_shared<Segment>(std::move(mapping), layout, topology.rank, std::move(processes));
+}
+
+/// What each rank tells all others first: who it is, rank 0's address, and what already went wrong, if anything.
+struct Introduction {
+  std::string info, address, failure;
+
+  std::string encode() const { return address + '\0' + failure + '\0' + info; }
+  static Introduction decode(const std::string& blob) {
+    const std::size_t first = blob.find('\0');
+    const std::size_t second = blob.find('\0', first + 1);
+    if (second == std::string::npos) throw Error(ErrorCode::system, "start-up message of a peer cannot be read");
+    return {blob.substr(second + 1), blob.substr(0, first), blob.substr(first + 1, second - first - 1)};
+  }
+};
+
+void await_all_attached(Segment& segment, const Deadline& deadline) {
+  segment.control(segment.rank()).stage.store(Control::kAttached, std::memory_order_release);
+  for (int peer = 0; peer < segment.size(); ++peer) {
+    while (segment.control(peer).stage.load(std::memory_order_acquire) == Control::kAbsent) {
+      if (segment.header().fault_stage.load(std::memory_order_acquire) == Header::kRaised)
+        return;  // the first call says it
+      if (deadline.has_passed()) {
+        throw Error(ErrorCode::timeout,
+                    "start-up timed out waiting for rank " + std::to_string(peer) + " to map shared memory",
+                    {.peer = peer});
+      }
+      sched_yield();
+    }
+  }
+}
+
+}  // namespace
+
+Segment::Segment(std::shared_ptr<Mapping> mapping, Layout layout, int rank, std::vector<UniqueFd> processes)
+    : mapping_(std::move(mapping)), layout_(layout), rank_(rank), processes_(std::move(processes)) {}
+
+Attached attach(const Exchange& exchange, std::size_t staging_bytes, const Deadline& deadline) {
+  Introduction introduction{allred::encode(describe_this_rank()), "", ""};
+  std::optional<Leader> leader;
+  if (exchange.rank == 0) {
+    try {
+      leader.emplace(static_cast<std::size_t>(exchange.size), staging_bytes);
+      introduction.address = leader->address();
+    } catch (const Error& error) {
+      introduction.failure = error.what();
+    }
+  }
+  Topology topology{.rank = exchange.rank, .ranks = {}};
+  std::string address, failure;
+  for (const std::string& blob : exchange.all_gather(introduction.encode())) {
+    const Introduction other = Introduction::decode(blob);
+    if (topology.ranks.empty()) address = other.address;
+    if (failure.empty() && !other.failure.empty()) {
+      failure = "rank " + std::to_string(topology.ranks.size()) + " could not start: " + other.failure;
+    }
+    topology.ranks.push_back(decode_rank_info(other.info));
+  }
+  if (!failure.empty()) throw Error(ErrorCode::system, failure);
+  check_one_host(topology);
+  topology.num_cores = count_cores(topology.ranks);
+  std::shared_ptr<Segment> segment = leader ? leader->serve(topology, deadline) : join(address, topology, deadline);
+  try {
+    segment->reserve_initial();
+  } catch (const Error& error) {
+    SegmentFaultBoard(segment).raise({error.code(), topology.rank, topology.rank, error.what()});
+    throw;
+  }
+  await_all_attached(*segment, deadline);
+  return {std::move(topology), std::move(segment)};
+}
+
+}  // namespace allred::shm

@@ -1,0 +1,74 @@
+// Segment: the shared memory of a communicator's ranks on one host, and how they come to hold it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/deadline.hpp"
+#include "common/topology.hpp"
+#include "transport/shm/layout.hpp"
+#include "transport/shm/mapping.hpp"
+
+namespace allred::shm {
+
+/// One rank's hold on the memory, and on its peers' processes. Ranks that are threads of one process share one Mapping.
+class Segment {
+ public:
+  Segment(std::shared_ptr<Mapping> mapping, Layout layout, int rank, std::vector<UniqueFd> processes);
+
+  int rank() const noexcept { return rank_; }
+  int size() const noexcept { return static_cast<int>(layout_.size()); }
+  const Layout& layout() const noexcept { return layout_; }
+
+  Header& header() const noexcept { return at<Header>(0); }
+  Control& control(int rank) const noexcept { return at<Control>(layout_.control(index(rank))); }
+  ChannelControl& channel_control(int from, int to) const noexcept {
+    return at<ChannelControl>(layout_.channel_control(index(from), index(to)));
+  }
+  std::byte* mailbox(int rank) const noexcept { return mapping_->data() + layout_.mailbox(index(rank)); }
+  std::byte* staging(int rank) const noexcept { return mapping_->data() + layout_.staging(index(rank)); }
+  std::byte* channel(int from, int to) const noexcept {
+    return mapping_->data() + layout_.channel(index(from), index(to));
+  }
+
+  /// Back this rank's own parts with memory.
+  void reserve_initial() { mapping_->reserve(layout_.control(index(rank_)), layout_.initial_bytes()); }
+  void reserve_staging() { mapping_->reserve(layout_.staging(index(rank_)), layout_.staging_bytes()); }
+  void reserve_channel(int to) { mapping_->reserve(layout_.channel(index(rank_), index(to)), Layout::kChannelBytes); }
+
+  /// A pidfd, or -1 for a rank of this process and where the kernel has none.
+  int process(int rank) const noexcept { return processes_[index(rank)].get(); }
+
+ private:
+  static std::size_t index(int rank) noexcept { return static_cast<std::size_t>(rank); }
+  template <class T>
+  T& at(std::size_t offset) const noexcept {
+    return *reinterpret_cast<T*>(mapping_->data() + offset);
+  }
+
+  std::shared_ptr<Mapping> mapping_;
+  Layout layout_;
+  int rank_;
+  std::vector<UniqueFd> processes_;
+};
+
+/// How start-up blobs travel: each rank gives one and gets all, in rank order.
+struct Exchange {
+  int rank;
+  int size;
+  std::function<std::vector<std::string>(const std::string& blob)> all_gather;
+};
+
+/// What start-up yields: who the ranks are, and the memory they share.
+struct Attached {
+  Topology topology;
+  std::shared_ptr<Segment> segment;
+};
+
+/// Collective over the ranks of `exchange`: rank 0 makes the memory and hands it out over a unix socket. Throws
+/// Error(unsupported) where ranks are on different hosts, Error(timeout) naming the ranks that did not come.
+Attached attach(const Exchange& exchange, std::size_t staging_bytes, const Deadline& deadline);
+
+}  // namespace allred::shm
