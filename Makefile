@@ -76,7 +76,7 @@ native: .venv/run.stamp
 
 # After the libraries, so that a compiler's complaint is not buried in pip's.
 .venv/install.stamp: pyproject.toml setup.py .venv/run.stamp | native
-	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
+	$(PIP_INSTALL) --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
 # Rewritten only when TORCH differs from last time, so that only then torch is installed anew.

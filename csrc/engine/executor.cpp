@@ -35,7 +35,8 @@ Executor::Lane& Executor::lane_of(const Step& step, const LinkTo& link_to) {
 void Executor::run(Waiter& waiter) {
   const auto finished = [this] { return std::ranges::all_of(lanes_, &Lane::done); };
   while (!finished()) {
-    if (!advance_all()) waiter.until([this] { return advance_all(); }, what_blocks());
+    bool moved = false;  // stays true, as a waiter may ask more than once
+    waiter.until([&] { return moved || (moved = advance_all()); }, what_blocks());
   }
 }
 

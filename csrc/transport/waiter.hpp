@@ -56,7 +56,7 @@ class Waiter {
 
   void set_policy(Policy policy) noexcept { policy_ = policy; }
 
-  /// Returns once `ready()` holds. Throws what the Watch throws.
+  /// Returns once `ready()` holds, which must go on holding. Throws what the Watch throws.
   template <class Ready>
   void until(Ready&& ready, const WaitReason& reason) {
     for (unsigned poll = 0; poll < policy_.polls; ++poll) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allred import _core
@@ -11,6 +11,7 @@ from allred import _core
 COUNTS = st.integers(0, 1000) | st.integers(0, 2**62)
 
 
+@settings(deadline=None)
 @given(count=COUNTS, num_chunks=st.integers(1, 200))
 def test_chunks_cover_the_range_and_are_as_equal_as_can_be(count: int, num_chunks: int) -> None:
     chunks = [_core.chunk_of(count, num_chunks, idx) for idx in range(num_chunks)]
@@ -24,6 +25,7 @@ def test_chunks_cover_the_range_and_are_as_equal_as_can_be(count: int, num_chunk
     assert counts[0] - counts[-1] <= 1
 
 
+@settings(deadline=None)
 @given(count=st.integers(2**31, 2**62), num_chunks=st.integers(1, 2**31), data=st.data())
 def test_values_past_2_to_the_31(count: int, num_chunks: int, data: st.DataObject) -> None:
     idx = data.draw(st.integers(0, num_chunks - 1))

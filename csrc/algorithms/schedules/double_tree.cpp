@@ -6,7 +6,7 @@
 //          second tree is the first one mirrored (even size) or shifted by one (odd size), which swaps odd and even:
 //          no rank is inner in both, so each rank sends and receives about the message twice, like in the ring.
 // Bytes    sent a rank: at most twice the message (an inner rank: its half up once and down twice, and half up as the
-//          other tree's leaf), 2 (size - 1) messages in all.
+//          other tree's leaf); 4 (size - 1) halves in all.
 // Wins     for middle sizes and many ranks: about 2 log2(size) hops of latency at nearly the ring's bandwidth.
 // Bits     each half is summed in one tree and then only copied, so all ranks end with the same bits.
 // Source   P. Sanders, J. Speck, J. L. Träff: Two-tree algorithms for full bandwidth broadcast, reduction and scan.

@@ -10,7 +10,6 @@
 // if (a) pipelined and whole edges form no circle, and (b) no circle of all edges has a whole one in it. (a) also gives
 // the order in which steps can be done one by one.
 #include <algorithm>
-#include <numeric>
 
 #include "schedule/verify/checks.hpp"
 #include "schedule/verify/graph.hpp"
