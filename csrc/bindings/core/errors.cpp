@@ -1,6 +1,8 @@
 // allred::Error becomes the exception class of allred.errors that goes with its code, with its fields.
 #include "common/error.hpp"
 
+#include <new>
+
 #include "bindings/core/register.hpp"
 
 namespace py = pybind11;
@@ -36,16 +38,37 @@ void raise(const Error& error) {
 
 }  // namespace
 
+void set_python_error(const std::exception_ptr& pointer) noexcept {
+  try {
+    std::rethrow_exception(pointer);
+  } catch (const Error& error) {
+    try {
+      raise(error);
+    } catch (py::error_already_set& failure) {
+      failure.restore();
+    }
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+}
+
+void check_interrupt() {
+  const py::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
 void register_errors(py::module_&) {
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);
-    } catch (const Error& error) {
-      try {
-        raise(error);
-      } catch (py::error_already_set& failure) {
-        failure.restore();
-      }
+    } catch (const Error&) {
+      set_python_error(pointer);
     }
   });
 }

@@ -3,12 +3,23 @@
 
 #include <pybind11/pybind11.h>
 
+#include <exception>
+
 namespace allred::bindings {
 
 void register_errors(pybind11::module_& module);
 void register_bootstrap(pybind11::module_& module);
 void register_communicator(pybind11::module_& module);
+/// The collectives, as methods of _core.Communicator.
+void add_collectives(const pybind11::object& communicator);
 void register_schedule(pybind11::module_& module);
 void register_reduce(pybind11::module_& module);
+
+/// Sets the Python exception that goes with a C++ one. With the GIL held.
+void set_python_error(const std::exception_ptr& error) noexcept;
+
+/// Runs the interpreter's signal handlers, such as Ctrl-C's, for a thread that waits without the GIL; throws what they
+/// raise.
+void check_interrupt();
 
 }  // namespace allred::bindings

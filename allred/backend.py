@@ -1,0 +1,113 @@
+"""Makes ``"allred"`` a backend of torch.distributed, and adds two ways for processes to find each other.
+
+``import torch`` calls :func:`register`, so nothing is imported here that a group does not need yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import torch
+import torch.distributed as dist
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    Rendezvous = Iterator[tuple[dist.Store, int, int]]
+
+NAME = "allred"
+DEFAULT_TIMEOUT = timedelta(minutes=30)  # as torch.distributed has it for all backends but NCCL
+
+
+def register() -> None:
+    """Registers the backend ``"allred"`` and the init methods ``"allred://"`` and ``"mpi://"``. May be called again."""
+    if not dist.is_available() or NAME in dist.Backend.backend_list:
+        return
+    dist.Backend.register_backend(NAME, create_process_group, extended_api=True, devices=["cpu"])
+    for scheme, handler in (("allred", rendezvous_by_launcher), ("mpi", rendezvous_by_mpi)):
+        dist.register_rendezvous_handler(scheme, handler)
+
+
+def create_process_group(options: dist.distributed_c10d._DistributedBackendOptions, pg_options: object) -> Any:
+    """The backend of one process group, with a communicator of its own. Blocks until all of its ranks are there.
+
+    Raises:
+        ImportError: allred was built for another release of torch, or without torch.
+        ValueError: there are ``pg_options``; allred's settings are ``ALLRED_*`` variables.
+    """
+    from allred.bootstrap import StoreBootstrap
+    from allred.communicator import Communicator
+    from allred.config import Config
+
+    if pg_options is not None:
+        raise ValueError(f"allred takes no pg_options, got {pg_options!r}; its settings are ALLRED_* variables")
+    native = load_native()
+    timeout = options.timeout.total_seconds()
+    bootstrap = StoreBootstrap(options.store, options.group_rank, options.group_size, timeout)
+    communicator = Communicator(bootstrap, Config.from_environment(timeout=timeout))
+    return native.ProcessGroupAllred(communicator)
+
+
+def load_native() -> ModuleType:
+    """``allred._c10d``, which fits one release of torch only: its C++ classes change with each.
+
+    Raises:
+        ImportError: it is not there, or was built for another release.
+    """
+    reinstall = "reinstall it into this environment: pip install --no-build-isolation --force-reinstall allred"
+    try:
+        from allred import _c10d
+    except ImportError as error:
+        raise ImportError(f"allred's backend for torch {torch.__version__} does not load; {reinstall}") from error
+    if _release(_c10d.torch_version) != _release(torch.__version__):
+        raise ImportError(
+            f"allred was built for torch {_c10d.torch_version}, and this is torch {torch.__version__}; {reinstall}"
+        )
+    return _c10d
+
+
+def _release(version: str) -> list[str]:
+    return version.split(".")[:2]
+
+
+def rendezvous_by_launcher(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **options: Any) -> Rendezvous:
+    """``init_method="allred://"``: rank and size come from whatever started this process, which may be nothing."""
+    from allred import launcher
+
+    found = launcher.detect()
+    if found.name == "torchrun":
+        yield from dist.rendezvous(url.replace("allred://", "env://", 1), timeout=timeout, **options)
+    elif found.is_mpi:
+        yield from rendezvous_by_mpi(url, timeout, **options)
+    else:
+        _check_agrees(url, rank=0, world_size=1)
+        yield dist.HashStore(), 0, 1
+
+
+def rendezvous_by_mpi(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **_: Any) -> Rendezvous:
+    """``init_method="mpi://"``: rank and size are those in MPI's COMM_WORLD, and rank 0 serves the store.
+
+    Collective over COMM_WORLD; MPI carries the address of the store and nothing else.
+    """
+    import socket
+
+    from allred.bootstrap import mpi_world
+
+    world = mpi_world()
+    rank, size = world.Get_rank(), world.Get_size()
+    _check_agrees(url, rank=rank, world_size=size)
+    hosts = world.allgather(socket.gethostname())
+    host = "localhost" if len(set(hosts)) == 1 else hosts[0]
+    server = dist.TCPStore(host, 0, size, True, timeout, wait_for_workers=False) if rank == 0 else None
+    port = world.bcast(server.port if server else None)
+    yield server or dist.TCPStore(host, port, size, False, timeout), rank, size
+
+
+def _check_agrees(url: str, **found: int) -> None:
+    """Raises ValueError if init_process_group was given another rank or world_size, which torch puts into the URL."""
+    for name, texts in parse_qs(urlsplit(url).query).items():
+        if name in found and int(texts[0]) != found[name]:
+            raise ValueError(f"{name}={texts[0]} was given, but the launcher of this process says {found[name]}")

@@ -1,0 +1,21 @@
+// allred::Error becomes the exception that torch.distributed raises for its kind.
+#pragma once
+
+#include <exception>
+#include <string>
+
+#include "common/error.hpp"
+
+namespace allred::backend {
+
+/// In Python: ValueError for invalid arguments, NotImplementedError for what is not offered, DistBackendError for the
+/// rest. The message is kept whole.
+[[noreturn]] void rethrow(const Error& error);
+
+/// The same for an error that is carried along; other exceptions and nullptr stay what they are.
+std::exception_ptr translated(std::exception_ptr error);
+
+[[noreturn]] void throw_invalid(const std::string& message);
+[[noreturn]] void throw_unsupported(const std::string& message);
+
+}  // namespace allred::backend

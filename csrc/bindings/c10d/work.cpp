@@ -1,0 +1,116 @@
+#include "bindings/c10d/work.hpp"
+
+#include <ATen/core/ivalue.h>
+
+#include <algorithm>
+
+#include "bindings/c10d/errors.hpp"
+
+namespace allred::backend {
+namespace {
+
+c10::intrusive_ptr<c10::ivalue::Future> make_future() {
+  return c10::make_intrusive<c10::ivalue::Future>(c10::ListType::create(c10::TensorType::get()));
+}
+
+}  // namespace
+
+c10::intrusive_ptr<c10::ivalue::Future> CompletedWork::getFuture() {
+  auto future = make_future();
+  future->markCompleted(c10::IValue(outputs_));
+  return future;
+}
+
+PendingWork::PendingWork(int rank, std::shared_ptr<const Call> call, bool profiled, CheckInterrupt check_interrupt)
+    : ::c10d::Work(rank, call->type, profiled ? call->title : nullptr),
+      call_(std::move(call)),
+      check_interrupt_(check_interrupt) {}
+
+/// Makes the outcome of the parts, which are all done or about to be, the outcome of this Work.
+void PendingWork::settle() {
+  std::call_once(settled_, [this] {
+    std::exception_ptr error;
+    try {
+      for (const auto& part : parts_) part->wait();
+      call_->copy_back();
+    } catch (...) {
+      error = translated(std::current_exception());
+    }
+    finish(error);
+  });
+}
+
+void PendingWork::wait_for_parts(std::chrono::milliseconds timeout) {
+  using std::chrono::milliseconds;
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  for (const auto& part : parts_) {
+    std::optional<milliseconds> left;
+    if (timeout != kNoTimeout) {
+      left = std::max(milliseconds(0), timeout - std::chrono::duration_cast<milliseconds>(Clock::now() - start));
+    }
+    part->wait(left, check_interrupt_);
+  }
+}
+
+template <class Action>
+void PendingWork::when_done(Action action) {
+  auto self = c10::intrusive_ptr<PendingWork>::unsafe_reclaim_from_nonowning(this);
+  parts_.back()->on_done([self = std::move(self), action = std::move(action)](const allred::Work&) {
+    self->settle();
+    action(*self);
+  });
+}
+
+void PendingWork::end_record_when_done() {
+  when_done([](PendingWork&) {});
+}
+
+bool PendingWork::isCompleted() {
+  if (!parts_.back()->done()) return false;
+  settle();
+  return true;
+}
+
+bool PendingWork::isSuccess() const {
+  const std::lock_guard lock(mutex_);
+  return completed_ && !exception_;
+}
+
+std::exception_ptr PendingWork::exception() const {
+  const std::lock_guard lock(mutex_);
+  return exception_;
+}
+
+std::vector<at::Tensor> PendingWork::result() {
+  if (!isCompleted()) throw_invalid("result() of a call that is still under way; wait() for it first");
+  return call_->outputs;
+}
+
+bool PendingWork::wait(std::chrono::milliseconds timeout) {
+  try {
+    wait_for_parts(timeout);
+  } catch (const Error& error) {
+    if (!parts_.back()->done()) rethrow(error);
+  }
+  settle();
+  if (const std::exception_ptr error = exception()) std::rethrow_exception(error);
+  return true;
+}
+
+c10::intrusive_ptr<c10::ivalue::Future> PendingWork::getFuture() {
+  {
+    const std::lock_guard lock(future_mutex_);
+    if (future_) return future_;
+    future_ = make_future();
+  }
+  when_done([future = future_](PendingWork& self) { self.complete(*future); });
+  return future_;
+}
+
+void PendingWork::complete(c10::ivalue::Future& future) {
+  if (const std::exception_ptr error = exception()) return future.setError(error);
+  future.markCompleted(c10::IValue(call_->outputs));
+}
+
+}  // namespace allred::backend

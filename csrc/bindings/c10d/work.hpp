@@ -1,0 +1,64 @@
+// The Works that torch gets: of a call that is over, and of one that is under way.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <torch/csrc/distributed/c10d/Work.hpp>
+#include <vector>
+
+#include "bindings/c10d/call.hpp"
+#include "engine/work.hpp"
+
+namespace allred::backend {
+
+/// Of a synchronous call that succeeded. Immutable, thread-safe.
+class CompletedWork final : public ::c10d::Work {
+ public:
+  CompletedWork(int rank, ::c10d::OpType type, std::vector<at::Tensor> outputs)
+      : ::c10d::Work(rank, type), outputs_(std::move(outputs)) {}
+
+  bool isCompleted() override { return true; }
+  bool isSuccess() const override { return true; }
+  std::exception_ptr exception() const override { return nullptr; }
+  std::vector<at::Tensor> result() override { return outputs_; }
+  bool wait(std::chrono::milliseconds) override { return true; }
+  c10::intrusive_ptr<c10::ivalue::Future> getFuture() override;
+
+ private:
+  std::vector<at::Tensor> outputs_;
+};
+
+/// Of an asynchronous call, which the engine carries out as one Work or several, in order. Thread-safe. Results are
+/// written back to non-contiguous tensors by whoever first sees that the engine is done.
+class PendingWork final : public ::c10d::Work {
+ public:
+  PendingWork(int rank, std::shared_ptr<const Call> call, bool profiled, CheckInterrupt check_interrupt);
+
+  /// Before anybody else sees this object; at least one.
+  void add(std::shared_ptr<allred::Work> part) { parts_.push_back(std::move(part)); }
+  /// Sees to it that the profiler's record ends with the call. After the last add().
+  void end_record_when_done();
+
+  bool isCompleted() override;
+  bool isSuccess() const override;
+  std::exception_ptr exception() const override;
+  std::vector<at::Tensor> result() override;
+  bool wait(std::chrono::milliseconds timeout) override;
+  c10::intrusive_ptr<c10::ivalue::Future> getFuture() override;
+
+ private:
+  void settle();
+  void wait_for_parts(std::chrono::milliseconds timeout);
+  void complete(c10::ivalue::Future& future);
+  template <class Action>
+  void when_done(Action action);
+
+  std::shared_ptr<const Call> call_;
+  CheckInterrupt check_interrupt_;
+  c10::SmallVector<std::shared_ptr<allred::Work>, 1> parts_;
+  std::once_flag settled_;
+  std::mutex future_mutex_;
+  c10::intrusive_ptr<c10::ivalue::Future> future_;
+};
+
+}  // namespace allred::backend
