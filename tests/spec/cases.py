@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from reduce.reference import DEFINED, DTYPES, storage
-from spec.values import scale_of
+from reduce.reference import DEFINED, DTYPES, Array, storage
+from spec.values import exact_array, reduced, scale_of
 
 import allred
 from allred import _core
 
 SIZES = (1, 2, 3, 4, 5, 8)
 PRIME = 331
-LARGE = 4999  # with STAGING_BYTES: between 1 and 78 rounds through staging memory
+LARGE = 4999  # with STAGING_BYTES up to hundreds of rounds through staging memory
 STAGING_BYTES = 4096
 MAILBOX_BYTES = 64 << 10  # what algorithm one_shot can carry
 
@@ -26,21 +26,24 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Case:
-    """One call; `count` is that of the message or, for all_gather and reduce_scatter, of a rank's block."""
+class Call:
+    """One call by all ranks: their inputs, and the result. `count` is that of an input."""
 
     dtype: str
     op: str
     count: int
-    root: int = 0
-    options: dict[str, Any] = field(default_factory=dict, compare=False)
+    root: int
+    inputs: list[Array]
+    expected: Array
 
     def __str__(self) -> str:
-        return f"dtype={self.dtype} op={self.op} count={self.count} root={self.root} {self.options}"
+        return f"dtype={self.dtype} op={self.op} count={self.count} root={self.root}"
 
-    @property
-    def bytes(self) -> int:
-        return self.count * storage(self.dtype).itemsize
+    def op_options(self, rank: int) -> dict[str, Any]:
+        return {"op": self.op, "scale": scale_of(rank)} if self.op == "premul_sum" else {"op": self.op}
+
+    def fits(self, algorithm: str) -> bool:
+        return algorithm != "one_shot" or self.count * storage(self.dtype).itemsize <= MAILBOX_BYTES
 
 
 def algorithms(collective: str) -> list[str]:
@@ -53,42 +56,41 @@ def counts(size: int) -> list[int]:
     return sorted({0, 1, size - 1, size, size + 1, PRIME, LARGE})
 
 
-def reducing_cases(size: int) -> list[Case]:
-    """Each dtype and op, with each count; the root goes round."""
-    cases = [(dtype, op, count) for dtype, op in DEFINED for count in counts(size)]
-    return sample(Case(*each, root=idx % size) for idx, each in enumerate(cases))
+def reducing_calls(size: int, *, blocks: int = 1) -> list[Call]:
+    """Each dtype and op that are defined together, with each count, in so many blocks; the root goes round."""
+    calls = []
+    for dtype, op in sample(DEFINED):
+        for count in counts(size):
+            inputs = [exact_array(dtype, op, count * blocks, rank) for rank in range(size)]
+            call = Call(dtype, op, count * blocks, len(calls) % size, inputs, reduced(inputs, dtype, op))
+            calls.append(call)
+    return calls
 
 
-def copying_cases(size: int) -> list[Case]:
+def copying_calls(size: int, expect: Callable[[list[Array], int], Array]) -> list[Call]:
     """Each dtype with each count; the root goes round."""
-    cases = [(dtype, "none", count) for dtype in DTYPES for count in counts(size)]
-    return sample(Case(*each, root=idx % size) for idx, each in enumerate(cases))
+    calls = []
+    for dtype in sample(DTYPES):
+        for count in counts(size):
+            inputs = [exact_array(dtype, "sum", count, rank) for rank in range(size)]
+            root = len(calls) % size
+            calls.append(Call(dtype, "none", count, root, inputs, expect(inputs, root)))
+    return calls
 
 
 def sample(items: Iterable[T]) -> list[T]:
     return list(items)[::_SAMPLE]
 
 
-def op_options(op: str, rank: int) -> dict[str, Any]:
-    return {"op": op, "scale": scale_of(rank)} if op == "premul_sum" else {"op": op}
-
-
-def fitting(prepared: Sequence[T], algorithm: str, bytes_of: Callable[[T], int]) -> Iterator[T]:
-    """Those of the calls that the algorithm can carry out."""
-    return (each for each in prepared if algorithm != "one_shot" or bytes_of(each) <= MAILBOX_BYTES)
-
-
-def run_cases(
-    size: int, cases: Iterable[T], body: Callable[[allred.Communicator, T], None], **settings: Any
-) -> None:
-    """Lets a team of `size` ranks make the calls; what goes wrong says with which case, and on which rank."""
-    listed = list(cases)
+def run_calls(size: int, calls: Iterable[T], body: Callable[[allred.Communicator, T], None], **settings: Any) -> None:
+    """Lets a team of `size` ranks make the calls; an error says in which call, and on which rank."""
+    listed = list(calls)
 
     def run(comm: allred.Communicator) -> None:
-        for case in listed:
+        for call in listed:
             try:
-                body(comm, case)
+                body(comm, call)
             except AssertionError as error:
-                raise AssertionError(f"{case}, on rank {comm.rank} of {comm.size}: {error}") from error
+                raise AssertionError(f"{call}, on rank {comm.rank} of {comm.size}: {error}") from error
 
     allred.run_threads(run, size, **{"timeout": 60, "staging_bytes": STAGING_BYTES, **settings})

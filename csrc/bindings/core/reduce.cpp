@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/core/names.hpp"
 #include "bindings/core/register.hpp"
 #include "common/error.hpp"
 
@@ -43,18 +44,6 @@ class Bytes {
 
 [[noreturn]] void throw_invalid(const std::string& message) { throw Error(ErrorCode::invalid_argument, message); }
 
-DType dtype_of(const std::string& text) {
-  const std::optional<DType> dtype = parse_dtype(text);
-  if (!dtype) throw_invalid("dtype '" + text + "' is not one that allred knows");
-  return *dtype;
-}
-
-ReduceOp op_of(const std::string& text) {
-  const std::optional<ReduceOp> op = parse_reduce_op(text);
-  if (!op) throw_invalid("op '" + text + "' is not one that allred knows");
-  return *op;
-}
-
 Isa isa_of(const std::string& text) {
   if (text == "auto") return best_isa();
   std::string offered;
@@ -81,7 +70,7 @@ void check_count(std::size_t count, std::size_t expected) {
 void reduce_buffers(const py::buffer& destination, const std::vector<py::buffer>& sources, const std::string& dtype,
                     const std::string& op, const std::optional<std::vector<double>>& scales, std::size_t divisor,
                     const std::string& isa) {
-  const DType element = dtype_of(dtype);
+  const DType element = dtype_named(dtype);
   const Bytes output(destination, Bytes::Access::write);
   const std::size_t count = count_of(output, size_of(element));
   std::vector<Bytes> inputs;
@@ -95,7 +84,7 @@ void reduce_buffers(const py::buffer& destination, const std::vector<py::buffer>
                         .scales = scales ? std::span<const double>(*scales) : std::span<const double>{},
                         .count = count,
                         .dtype = element,
-                        .op = op_of(op),
+                        .op = op_named(op),
                         .divisor = divisor};
   const Isa chosen = isa_of(isa);
   const py::gil_scoped_release unlocked;
@@ -104,7 +93,7 @@ void reduce_buffers(const py::buffer& destination, const std::vector<py::buffer>
 
 void widen_buffer(const py::buffer& destination, const py::buffer& source, const std::string& dtype,
                   const std::string& isa) {
-  const DType half = dtype_of(dtype);
+  const DType half = dtype_named(dtype);
   const Bytes output(destination, Bytes::Access::write);
   const Bytes input(source, Bytes::Access::read);
   const std::size_t count = count_of(output, sizeof(float));
@@ -114,7 +103,7 @@ void widen_buffer(const py::buffer& destination, const py::buffer& source, const
 
 void narrow_buffer(const py::buffer& destination, const py::buffer& source, const std::string& dtype,
                    const std::string& isa) {
-  const DType half = dtype_of(dtype);
+  const DType half = dtype_named(dtype);
   const Bytes output(destination, Bytes::Access::write);
   const Bytes input(source, Bytes::Access::read);
   const std::size_t count = count_of(output, size_of(half));

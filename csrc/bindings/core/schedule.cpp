@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "algorithms/schedules/registry.hpp"
+#include "bindings/core/names.hpp"
 #include "bindings/core/register.hpp"
 #include "common/chunks.hpp"
 #include "common/error.hpp"
@@ -21,24 +22,12 @@ using py::literals::operator""_a;
 namespace allred::bindings {
 namespace {
 
-/// What `parse` makes of `text`, or an error that says what there is.
-template <class Parse, class Names>
-auto parse(const std::string& text, Parse parse_text, const char* what, const Names& names) {
-  if (const auto value = parse_text(text)) return *value;
-  std::string known;
-  for (const std::string_view each : names) known += (known.empty() ? "" : ", ") + std::string(each);
-  throw Error(ErrorCode::invalid_argument, "unknown " + std::string(what) + " \"" + text + "\"; there are: " + known);
-}
-
-Collective to_collective(const std::string& text) {
-  return parse(text, parse_collective, "collective", kCollectiveNames);
-}
-Buffer to_buffer(const std::string& text) { return parse(text, parse_buffer, "buffer", kBufferNames); }
-StepKind to_step_kind(const std::string& text) { return parse(text, parse_step_kind, "step kind", kStepKindNames); }
+Buffer buffer_named(std::string_view text) { return named("buffer", text, parse_buffer(text), kBufferNames); }
+StepKind step_kind_named(std::string_view text) { return named("kind", text, parse_step_kind(text), kStepKindNames); }
 
 ScheduleFunction find_algorithm(const std::string& collective, const std::string& algorithm) {
-  const Algorithm wanted = parse(algorithm, parse_algorithm, "algorithm", kAlgorithmNames);
-  if (const ScheduleFunction make = find_schedule(to_collective(collective), wanted)) return make;
+  const Algorithm wanted = algorithm_named(algorithm);
+  if (const ScheduleFunction make = find_schedule(collective_named(collective), wanted)) return make;
   throw Error(ErrorCode::invalid_argument, "there is no " + algorithm + " schedule for " + collective);
 }
 
@@ -59,12 +48,12 @@ std::vector<std::pair<std::string, std::string>> list_algorithms() {
 
 Schedule make_schedule(const std::string& collective, const std::string& algorithm, int rank, int size,
                        std::size_t count, int root) {
-  return find_algorithm(collective, algorithm)({to_collective(collective), rank, size, count, root});
+  return find_algorithm(collective, algorithm)({collective_named(collective), rank, size, count, root});
 }
 
 std::vector<std::string> verify_schedules(const std::vector<Schedule>& schedules, const std::string& collective,
                                           std::size_t count, int root) {
-  const ScheduleSpec spec{to_collective(collective), 0, static_cast<int>(schedules.size()), count, root};
+  const ScheduleSpec spec{collective_named(collective), 0, static_cast<int>(schedules.size()), count, root};
   const py::gil_scoped_release release;
   return verify(schedules, spec).problems;
 }
@@ -72,7 +61,7 @@ std::vector<std::string> verify_schedules(const std::vector<Schedule>& schedules
 std::vector<std::string> verify_algorithm(const std::string& collective, const std::string& algorithm, int size,
                                           std::size_t count, int root) {
   const ScheduleFunction make = find_algorithm(collective, algorithm);
-  const ScheduleSpec spec{to_collective(collective), 0, size, count, root};
+  const ScheduleSpec spec{collective_named(collective), 0, size, count, root};
   const py::gil_scoped_release release;
   std::vector<std::string> problems = verify(make_all(make, spec), spec).problems;
   for (std::string& problem : problems) {
@@ -85,7 +74,7 @@ std::vector<std::string> verify_algorithm(const std::string& collective, const s
 ScheduleStatistics schedule_statistics(const std::string& collective, const std::string& algorithm, int size,
                                        std::size_t count, int root) {
   const ScheduleFunction make = find_algorithm(collective, algorithm);
-  const ScheduleSpec spec{to_collective(collective), 0, size, count, root};
+  const ScheduleSpec spec{collective_named(collective), 0, size, count, root};
   const py::gil_scoped_release release;
   return verify(make_all(make, spec), spec).statistics;
 }
@@ -116,12 +105,12 @@ std::string list_steps(const Schedule& schedule) {
 void register_step(py::module_& module) {
   py::class_<Range>(module, "Range", "`count` elements of `buffer` (input, output or scratch) from `offset`.")
       .def(py::init([](const std::string& buffer, std::size_t offset, std::size_t count) {
-             return Range{to_buffer(buffer), offset, count};
+             return Range{buffer_named(buffer), offset, count};
            }),
            "buffer"_a, "offset"_a, "count"_a)
       .def_property(
           "buffer", [](const Range& self) { return std::string(name(self.buffer)); },
-          [](Range& self, const std::string& text) { self.buffer = to_buffer(text); })
+          [](Range& self, const std::string& text) { self.buffer = buffer_named(text); })
       .def_readwrite("offset", &Range::offset)
       .def_readwrite("count", &Range::count)
       .def(
@@ -133,12 +122,12 @@ void register_step(py::module_& module) {
                    "holds the indices of earlier steps it waits for.")
       .def(py::init([](const std::string& kind, int peer, const Range& range, const Range& source,
                        std::vector<std::uint32_t> after) {
-             return Step{to_step_kind(kind), peer, range, source, std::move(after)};
+             return Step{step_kind_named(kind), peer, range, source, std::move(after)};
            }),
            "kind"_a, "peer"_a = -1, "range"_a = Range{}, "source"_a = Range{}, "after"_a = std::vector<std::uint32_t>{})
       .def_property(
           "kind", [](const Step& self) { return std::string(name(self.kind)); },
-          [](Step& self, const std::string& text) { self.kind = to_step_kind(text); })
+          [](Step& self, const std::string& text) { self.kind = step_kind_named(text); })
       .def_readwrite("peer", &Step::peer)
       .def_readwrite("range", &Step::range)
       .def_readwrite("source", &Step::source)

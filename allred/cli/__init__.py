@@ -1,0 +1,1 @@
+"""The ``allred`` command. Nothing here is imported by ``import allred``."""
