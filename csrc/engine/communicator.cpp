@@ -39,7 +39,8 @@ Communicator::Communicator(Bootstrap& bootstrap, const Config& config) : config_
   shm::Attached attached = shm::attach(exchange, config.staging_bytes, Deadline::after(config.timeout));
   runner_ = std::make_unique<CollectiveRunner>(std::move(attached.topology), open_links(attached.segment), config);
   queue_ = std::make_shared<OperationQueue>(
-      [runner = runner_.get()](const Request& request, const Caller& caller) { runner->run(request, caller); });
+      [runner = runner_.get()](const Request& request, const Caller& caller) { runner->run(request, caller); },
+      [runner = runner_.get()](const std::string& reason) { runner->abort(reason); });
 }
 
 Communicator::~Communicator() {

@@ -2,10 +2,11 @@
 
 namespace allred {
 
-OperationQueue::OperationQueue(Run run) : run_(std::move(run)) {}
+OperationQueue::OperationQueue(Run run, Abort abort) : run_(std::move(run)), abort_(std::move(abort)) {}
 
 OperationQueue::~OperationQueue() {
-  if (progress_.joinable()) progress_.detach();  // close() joins; without it the process is on its way out
+  for (std::thread& thread : progress_)
+    thread.detach();  // close() takes them; without it the process is on its way out
 }
 
 void OperationQueue::run(const Request& request, CheckInterrupt check_interrupt) {
@@ -16,7 +17,19 @@ void OperationQueue::run(const Request& request, CheckInterrupt check_interrupt)
       return;
     }
   }
-  submit(request)->wait(std::nullopt, check_interrupt);
+  const std::shared_ptr<Work> work = submit(request);
+  try {
+    work->wait(std::nullopt, check_interrupt);
+  } catch (...) {
+    if (work->done()) throw;
+    // Interrupted. The buffers are the caller's, so nobody may be at them when it goes on.
+    abort_("a call was interrupted");
+    try {
+      work->wait();
+    } catch (const std::exception&) {  // the abort's doing; what interrupted is thrown instead
+    }
+    throw;
+  }
 }
 
 std::shared_ptr<Work> OperationQueue::submit(Request request) {
@@ -26,10 +39,17 @@ std::shared_ptr<Work> OperationQueue::submit(Request request) {
     if (closed_) std::rethrow_exception(closed_);
     works_.push_back(work);
     pending_.fetch_add(1, std::memory_order_release);
-    if (!progress_.joinable()) progress_ = std::thread([this] { run_in_background(); });
+    keep_going();
   }
   submitted_.notify_one();
   return work;
+}
+
+/// Sees to it that a thread will run what is queued. Needs mutex_.
+void OperationQueue::keep_going() {
+  if (closed_ || works_.empty() || num_ready_ > 0) return;
+  ++num_ready_;
+  progress_.emplace_back([self = shared_from_this()] { self->run_in_background(); });
 }
 
 std::shared_ptr<Work> OperationQueue::next() {
@@ -40,53 +60,70 @@ std::shared_ptr<Work> OperationQueue::next() {
   return work;
 }
 
-void OperationQueue::run_one(Work& work, const Caller& caller) {
-  std::exception_ptr error;
+/// Needs executing_.
+OperationQueue::Outcome OperationQueue::run_next(const Caller& caller) {
+  Outcome outcome{next(), nullptr};
+  if (!outcome.work) return outcome;
   try {
-    run_(work.request(), caller);
+    run_(outcome.work->request(), caller);
   } catch (...) {
-    error = std::current_exception();
+    outcome.error = std::current_exception();
   }
   pending_.fetch_sub(1, std::memory_order_release);
-  work.finish(std::move(error));
+  return outcome;
 }
 
 void OperationQueue::help(const Work& work, CheckInterrupt check_interrupt) {
   while (!work.done()) {
-    const std::unique_lock lock(executing_, std::try_to_lock);
-    if (!lock.owns_lock()) return;
-    const std::shared_ptr<Work> first = next();
-    if (!first) return;
-    run_one(*first, {.in_background = false, .check_interrupt = check_interrupt});
+    Outcome outcome;
+    {
+      const std::unique_lock lock(executing_, std::try_to_lock);
+      if (!lock.owns_lock()) return;
+      outcome = run_next({.in_background = false, .check_interrupt = check_interrupt});
+    }
+    if (!outcome.work) return;
+    outcome.finish();
   }
 }
 
 void OperationQueue::run_in_background() {
+  std::unique_lock lock(mutex_);
   while (true) {
+    submitted_.wait(lock, [this] { return closed_ || !works_.empty(); });
+    if (closed_) return;
+    lock.unlock();
+    Outcome outcome;
     {
-      std::unique_lock lock(mutex_);
-      submitted_.wait(lock, [this] { return closed_ || !works_.empty(); });
-      if (closed_) return;
+      const std::lock_guard executing(executing_);
+      outcome = run_next({.in_background = true});
     }
-    const std::lock_guard executing(executing_);
-    if (const std::shared_ptr<Work> work = next()) run_one(*work, {.in_background = true});
+    lock.lock();
+    --num_ready_;
+    keep_going();
+    lock.unlock();
+    outcome.finish();
+    outcome = {};  // its buffers may want the interpreter, and so must go without the lock
+    lock.lock();
+    ++num_ready_;
   }
 }
 
 void OperationQueue::close(std::exception_ptr reason) {
+  std::vector<std::thread> progress;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     closed_ = reason;
+    progress.swap(progress_);
   }
   submitted_.notify_all();
-  if (progress_.joinable()) {
-    // A work's callback may drop the communicator's last owner, on this very thread.
-    progress_.get_id() == std::this_thread::get_id() ? progress_.detach() : progress_.join();
-  }
-  while (const std::shared_ptr<Work> work = next()) {
+  while (const std::shared_ptr<Work> work = next()) {  // first, since callbacks may be waiting for them
     pending_.fetch_sub(1, std::memory_order_release);
     work->finish(reason);
+  }
+  for (std::thread& thread : progress) {
+    // A work's callback may drop the communicator's last owner, on this very thread.
+    thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
   }
 }
 

@@ -8,19 +8,23 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "engine/work.hpp"
 
 namespace allred {
 
 /// Who runs the calls: the caller's thread where it waits anyway, else a progress thread, which is started when
-/// something asynchronous is first asked for. Thread-safe.
+/// something asynchronous is first asked for. A call's callbacks may wait for other calls, which another progress
+/// thread then runs. Thread-safe.
 class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
  public:
   /// Runs one call to its end; throws its error.
   using Run = std::function<void(const Request&, const Caller&)>;
+  /// Makes the call that is running, wherever it is, end soon with an error.
+  using Abort = std::function<void(const std::string& reason)>;
 
-  explicit OperationQueue(Run run);
+  OperationQueue(Run run, Abort abort);
   ~OperationQueue();
   OperationQueue(const OperationQueue&) = delete;  // works refer to it
   OperationQueue& operator=(const OperationQueue&) = delete;
@@ -34,22 +38,34 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   /// Runs what is queued in this thread, up to and including `work`, unless another thread is at it.
   void help(const Work& work, CheckInterrupt check_interrupt);
 
-  /// Ends the progress thread. What is still queued ends with `reason`.
+  /// Ends the progress threads. What is still queued ends with `reason`.
   void close(std::exception_ptr reason);
 
  private:
+  /// A call that has been run. It is finished, which calls others back, when nothing is held any more.
+  struct Outcome {
+    std::shared_ptr<Work> work;
+    std::exception_ptr error;
+    void finish() const {
+      if (work) work->finish(error);
+    }
+  };
+
   std::shared_ptr<Work> next();
-  void run_one(Work& work, const Caller& caller);
+  Outcome run_next(const Caller& caller);
   void run_in_background();
+  void keep_going();
 
   Run run_;
+  Abort abort_;
   std::mutex executing_;  // held by whoever runs calls
   std::mutex mutex_;      // guards what follows
   std::condition_variable submitted_;
   std::deque<std::shared_ptr<Work>> works_;
   std::atomic<std::size_t> pending_{0};  // queued or running
   std::exception_ptr closed_;
-  std::thread progress_;
+  std::vector<std::thread> progress_;
+  int num_ready_ = 0;  // progress threads that are not in callbacks
 };
 
 }  // namespace allred

@@ -41,7 +41,7 @@ _FLOAT_OPS = {
     "max": np.maximum,
 }
 _FACTORS = [1.0, -1.0, 2.0, 0.5, 1.5, -0.75]  # eight of them make a product of 13 bits
-_COMPLEX_FACTORS = [1.0, -1.0, 1j, -1j, 1 + 1j, 2.0]
+_COMPLEX_FACTORS = [(2 + 1j) * factor for factor in (1.0, -1.0, 2.0, 0.5)]  # no part of a product of these is zero
 
 
 def generator(*seed: object) -> np.random.Generator:

@@ -19,7 +19,6 @@ NAME = "bench"
 SUMMARY = "Measure collectives beside other libraries, in the same processes, with every result checked."
 
 DEFAULT_RANKS = 2
-_DTYPES = "float64 float32 float16 bfloat16 int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
 T = TypeVar("T")
 
 
