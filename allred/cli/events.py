@@ -44,6 +44,10 @@ def writer(folder: Path) -> Emit:
     return emit
 
 
+def ignore(_: Event) -> None:
+    """What the ranks do with events that are not theirs to tell."""
+
+
 class Reader:
     """Reads the events that have come since it was last asked. Not thread-safe; does not block."""
 

@@ -39,23 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="allred", description="Tools of the allred collective-communication library.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
-        subparser = subparsers.add_parser(
-            command.NAME,
-            help=command.SUMMARY,
-            description=command.SUMMARY,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        )
+        subparser = subparsers.add_parser(command.NAME, help=command.SUMMARY, description=command.SUMMARY)
         command.add_arguments(subparser)
         subparser.set_defaults(command=command, parser=subparser)
     args = parser.parse_args(argv)
     # So that a tool can record how it was called, whether by its name or from a test.
     args.argv = list(sys.argv[1:] if argv is None else argv)
+    chosen: argparse.ArgumentParser = args.parser
     try:
         return int(args.command.run(args))
     except UsageError as error:
-        args.parser.error(str(error))
+        chosen.error(str(error))
     except (CommandFailed, Error) as error:
-        print(f"{args.parser.prog}: {error}", file=sys.stderr)
+        print(f"{chosen.prog}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -102,7 +102,7 @@ void OperationQueue::run_in_background() {
     keep_going();
     lock.unlock();
     outcome.finish();
-    outcome = {};  // its buffers may want the interpreter, and so must go without the lock
+    outcome = {};  // its error may be Python's, which wants the interpreter: not with the lock held
     lock.lock();
     ++num_ready_;
   }

@@ -47,9 +47,9 @@ class Call:
 
 
 def algorithms(collective: str) -> list[str]:
-    """All that carry the collective out, and "auto", which picks one of them."""
+    """All that carry the collective out."""
     large = "two_shot" if collective == "all_reduce" else "staged"
-    return ["auto", "one_shot", large, *(name for each, name in _core.schedule_algorithms() if each == collective)]
+    return ["one_shot", large, *(name for each, name in _core.schedule_algorithms() if each == collective)]
 
 
 def counts(size: int) -> list[int]:

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from allred import _core
 
 COLLECTIVES = ("all_reduce", "broadcast", "reduce", "all_gather", "reduce_scatter", "barrier")
 OPS = ("sum", "product", "min", "max", "avg", "band", "bor", "bxor")
 PEERS = ("gloo", "openmpi")
+REDUCING = ("all_reduce", "reduce", "reduce_scatter")
+
+
+def algorithms_of(collective: str) -> tuple[str, ...]:
+    """The names of what can carry out a collective, and ``"auto"``, which is whatever the selector picks."""
+    pipelined = "two_shot" if collective == "all_reduce" else "staged"
+    schedules = [algorithm for known, algorithm in _core.schedule_algorithms() if known == collective]
+    return ("auto", "one_shot", pipelined, *schedules)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +54,7 @@ class Plan:
     @property
     def reduces(self) -> bool:
         """Whether `op` has a meaning."""
-        return self.collective in ("all_reduce", "reduce", "reduce_scatter")
+        return self.collective in REDUCING
 
     def to_json(self) -> str:
         """For :meth:`from_json` in another process."""
@@ -52,5 +63,7 @@ class Plan:
     @classmethod
     def from_json(cls, text: str) -> Plan:
         """The plan that :meth:`to_json` wrote."""
-        fields = json.loads(text)
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
+        }
+        return cls(**fields)

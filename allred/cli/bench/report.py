@@ -49,17 +49,11 @@ def command_line(argv: Sequence[str]) -> str:
 def table(plan: Plan, records: Sequence[Record]) -> Table:
     """nccl-tests' columns, a group of lines for each size, and for each peer its time / allred's."""
     title = f"{plan.collective}, {plan.ranks} ranks; time a call: median of {plan.blocks} blocks"
-    found = Table(title=title, box=box.SIMPLE, caption=_caption(records), caption_justify="left")
-    found.add_column("size\n(B)", justify="right")
-    found.add_column("count\n(elements)", justify="right")
-    found.add_column("type")
-    found.add_column("redop")
-    found.add_column("library")
-    for heading in ("time\n(us)", "algbw\n(GB/s)", "busbw\n(GB/s)", "#wrong"):
+    found = Table(title=title, box=box.SIMPLE, pad_edge=False, caption=_caption(records), caption_justify="left")
+    for heading in ("size\n(B)", "count", "type", "redop", "library", "time\n(us)", "algbw\n(GB/s)", "busbw\n(GB/s)"):
+        found.add_column(heading, justify="left" if heading in ("type", "redop", "library") else "right")
+    for heading in ("#wrong", *(f"{peer}\n/ this" for peer in plan.peers), "barrier (us),\nbefore - after"):
         found.add_column(heading, justify="right")
-    for peer in plan.peers:
-        found.add_column(f"{peer} /\nthis", justify="right")
-    found.add_column("barrier\n(us)", justify="right")
     for record in records:
         _add_size(found, plan, record)
     return found
@@ -72,7 +66,7 @@ def _add_size(found: Table, plan: Plan, record: Record) -> None:
     for idx, library in enumerate(record["libraries"]):
         is_first = idx == 0
         speedup = library.get("speedup", {})
-        moved = f"{barrier['before']:.3g}-{barrier['after']:.3g}{'~' if record['unstable'] else ''}"
+        moved = f"{_number(barrier['before'])} - {_number(barrier['after'])}{'~' if record['unstable'] else ''}"
         found.add_row(
             *((str(record["size"]), str(record["count"]), plan.dtype, op) if is_first else ("", "", "", "")),
             library["library"],
@@ -80,14 +74,14 @@ def _add_size(found: Table, plan: Plan, record: Record) -> None:
             f"{library['algbw']:.2f}",
             f"{library['busbw']:.2f}",
             f"[red]{library['wrong']}[/red]" if library["wrong"] else "0",
-            *(f"{speedup[peer]:.3g}x" if peer in speedup else "" for peer in plan.peers),
+            *(f"{_number(speedup[peer])}x" if peer in speedup else "" for peer in plan.peers),
             moved if is_first else "",
             end_section=idx == last,
         )
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def _caption(records: Sequence[Record]) -> str | None:
@@ -96,9 +90,8 @@ def _caption(records: Sequence[Record]) -> str | None:
     return "~ the barrier's time moved meanwhile: the machine changed its state, and the line is not to be relied on"
 
 
-def print_table(plan: Plan, records: Sequence[Record], console: Console) -> None:
-    """Prints the table, at its full width where the output is a file."""
+def print_table(plan: Plan, records: Sequence[Record]) -> None:
+    """Prints the table, no narrower than it is: figures that are cut short help nobody."""
     found = table(plan, records)
-    if not console.is_terminal:
-        console = Console(file=console.file, width=max(console.width, console.measure(found).maximum, 130))
-    console.print(found)
+    width = Console(width=1000).measure(found).maximum
+    Console(width=max(width, Console().width)).print(found)

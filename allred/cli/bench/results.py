@@ -9,12 +9,12 @@ import numpy as np
 
 Record = dict[str, Any]
 
-# A barrier that takes this many times longer before than after, or the reverse, means that the machine's state moved.
+# A barrier that takes so many times longer before than after, or the reverse, tells that the machine's state moved.
 UNSTABLE_RATIO = 1.5
 
 
 def bus_factor(collective: str, ranks: int) -> float:
-    """busbw / algbw, as nccl-tests defines it: what of each byte has to leave or enter a rank, whatever the algorithm.
+    """Busbw / algbw, as nccl-tests defines it: what of each byte has to leave or enter a rank, whatever the algorithm.
 
     So busbw can be compared with the hardware's bandwidth, and between numbers of ranks.
     """

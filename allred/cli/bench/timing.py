@@ -103,9 +103,7 @@ def measure(plan: Plan, libraries: Sequence[Library], work: Workload, watch: Sto
     return size_record(work.bytes, work.count, (before, after), records)
 
 
-def _begin(
-    plan: Plan, library: Library, work: Workload, watch: Stopwatch, note: Note, seed: int
-) -> _Turn | None:
+def _begin(plan: Plan, library: Library, work: Workload, watch: Stopwatch, note: Note, seed: int) -> _Turn | None:
     """Checks the library and finds how many of its calls make a block; None if it cannot do this at all."""
     note(library.name, "")
     work.fill(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -34,15 +35,25 @@ def as_tensor(array: Array, element: ElementType) -> torch.Tensor:
     return torch.from_numpy(array)
 
 
+def has_allred() -> bool:
+    """Whether allred's backend fits the torch that is installed; if not, says so on the error output."""
+    try:
+        backend.load_native()
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return False
+    return True
+
+
 def make_groups(backends: Sequence[str], timeout: float) -> dict[str, dist.ProcessGroup]:
     """Initialises torch.distributed and returns one group of all ranks for each backend, the first as the default."""
     backend.register()
     limit = timedelta(seconds=timeout)
     first, *others = backends
     dist.init_process_group(first, init_method="allred://", timeout=limit)
-    groups = {first: dist.group.WORLD}
-    groups.update({name: dist.new_group(backend=name, timeout=limit) for name in others})
-    return groups
+    world = dist.group.WORLD
+    assert world is not None  # as long as torch.distributed is initialised
+    return {first: world, **{name: dist.new_group(backend=name, timeout=limit) for name in others}}
 
 
 class TorchLibrary:

@@ -71,18 +71,18 @@ def _libraries(plan: Plan) -> Iterator[tuple[Communicator, list[Library]]]:
 
 
 def _torch_libraries(plan: Plan) -> list[Library]:
-    backends = ["allred"] if find_spec("torch") and find_spec("allred._c10d") else []
-    backends += [peer for peer in plan.peers if peer == "gloo"]
-    if not backends:
+    """Allred's torch backend, where it is built for the torch that is installed, and Gloo where it was asked for."""
+    if find_spec("torch") is None:
         return []
-    from allred.cli.bench.torch_library import TorchLibrary, make_groups
+    from allred.cli.bench import torch_library
 
-    names = {"allred": "allred torch", "gloo": "gloo"}
-    return [TorchLibrary(names[name], group) for name, group in make_groups(backends, plan.timeout).items()]
-
-
-def _ignore(_: events.Event) -> None:
-    pass
+    names = {"allred": "allred torch"} if torch_library.has_allred() else {}
+    if "gloo" in plan.peers:
+        names["gloo"] = "gloo"
+    if not names:
+        return []
+    groups = torch_library.make_groups(list(names), plan.timeout)
+    return [torch_library.TorchLibrary(names[backend], group) for backend, group in groups.items()]
 
 
 def main(plan: str, folder: str) -> None:
@@ -90,7 +90,7 @@ def main(plan: str, folder: str) -> None:
     rank = launcher.detect().rank
     try:
         events.announce(Path(folder), rank)
-        run(Plan.from_json(plan), events.writer(Path(folder)) if rank == 0 else _ignore)
+        run(Plan.from_json(plan), events.writer(Path(folder)) if rank == 0 else events.ignore)
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()

@@ -11,6 +11,16 @@ namespace py = pybind11;
 namespace allred::bindings {
 namespace {
 
+/// Closing waits for the progress thread, and that may want the GIL to let go of an array.
+void destroy_without_gil(Communicator* communicator) {
+  if (Py_IsInitialized() == 0 || PyGILState_Check() == 0) {
+    delete communicator;
+    return;
+  }
+  const py::gil_scoped_release no_gil;
+  delete communicator;
+}
+
 std::shared_ptr<Communicator> make_communicator(Bootstrap& bootstrap, double timeout, std::size_t staging_bytes,
                                                 const std::string& wait, const std::string& all_reduce_algorithm) {
   Config config;
@@ -19,7 +29,7 @@ std::shared_ptr<Communicator> make_communicator(Bootstrap& bootstrap, double tim
   config.all_reduce = algorithm_named(all_reduce_algorithm);
   config.wait = wait_mode_named(wait);
   const py::gil_scoped_release no_gil;
-  return std::make_shared<Communicator>(bootstrap, config);
+  return {new Communicator(bootstrap, config), destroy_without_gil};
 }
 
 /// A reference for allred._c10d, whose pybind11 may be another one and so cannot take the object itself.

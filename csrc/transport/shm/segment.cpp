@@ -156,20 +156,34 @@ struct Introduction {
   }
 };
 
-void await_all_attached(Segment& segment, const Deadline& deadline) {
-  segment.control(segment.rank()).stage.store(Control::kAttached, std::memory_order_release);
-  for (int peer = 0; peer < segment.size(); ++peer) {
-    while (segment.control(peer).stage.load(std::memory_order_acquire) == Control::kAbsent) {
-      if (segment.header().fault_stage.load(std::memory_order_acquire) == Header::kRaised)
-        return;  // the first call says it
-      if (deadline.has_passed()) {
-        throw Error(ErrorCode::timeout,
-                    "start-up timed out waiting for rank " + std::to_string(peer) + " to map shared memory",
-                    {.peer = peer});
-      }
-      sched_yield();
+void await_attached(const Segment& segment, const FaultBoard& board, int peer, const Deadline& deadline) {
+  while (segment.control(peer).stage.load(std::memory_order_acquire) == Control::kAbsent) {
+    if (const std::optional<Fault> fault = board.fault())
+      throw Error(fault->code, fault->text, {.peer = fault->culprit});
+    const std::string rank = "rank " + std::to_string(peer);
+    if (board.state(peer) == PeerState::dead) {
+      throw Error(ErrorCode::peer_lost, rank + " died at start-up", {.peer = peer});
     }
+    if (deadline.has_passed()) {
+      throw Error(ErrorCode::timeout, "start-up timed out waiting for " + rank + " to map shared memory",
+                  {.peer = peer});
+    }
+    sched_yield();
   }
+}
+
+/// Backs this rank's part with memory and waits until all have done so: the failure of one is the failure of all.
+void reserve_together(const std::shared_ptr<Segment>& segment, const Deadline& deadline) {
+  SegmentFaultBoard board(segment);
+  try {
+    segment->reserve_initial();
+  } catch (const Error& error) {
+    board.raise({error.code(), segment->rank(), segment->rank(),
+                 "rank " + std::to_string(segment->rank()) + " could not start: " + error.what()});
+    throw;
+  }
+  segment->control(segment->rank()).stage.store(Control::kAttached, std::memory_order_release);
+  for (int peer = 0; peer < segment->size(); ++peer) await_attached(*segment, board, peer, deadline);
 }
 
 }  // namespace
@@ -202,13 +216,7 @@ Attached attach(const Exchange& exchange, std::size_t staging_bytes, const Deadl
   check_one_host(topology);
   topology.num_cores = count_cores(topology.ranks);
   std::shared_ptr<Segment> segment = leader ? leader->serve(topology, deadline) : join(address, topology, deadline);
-  try {
-    segment->reserve_initial();
-  } catch (const Error& error) {
-    SegmentFaultBoard(segment).raise({error.code(), topology.rank, topology.rank, error.what()});
-    throw;
-  }
-  await_all_attached(*segment, deadline);
+  reserve_together(segment, deadline);
   return {std::move(topology), std::move(segment)};
 }
 

@@ -1,0 +1,200 @@
+"""What the backend refuses, how it says so, and who it says is to blame."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+
+F = torch.ones
+
+
+def refused_arguments(size: int) -> list[tuple[str, Callable[[], Any], type[Exception], str]]:
+    group = dist.group.WORLD
+    backend = group._get_backend(torch.device("cpu"))
+    quantized = torch.quantize_per_tensor(F(3), 0.1, 0, torch.qint8)
+    op = dist.ReduceOp
+    return [
+        ("dtype", lambda: dist.all_reduce(F(3).to(torch.float8_e5m2)), ValueError, "all_reduce: .*Float8_e5m2"),
+        ("quantized", lambda: backend.allreduce([quantized]), ValueError, "tensor is quantized"),
+        ("sparse", lambda: dist.all_reduce(F(3).to_sparse()), NotImplementedError, "sparse"),
+        ("op for complex", lambda: group.allreduce([F(3) * 1j], op.MAX), ValueError, "complex numbers have no order"),
+        ("op for ints", lambda: dist.all_reduce(F(3).int(), op.AVG), ValueError, "op=avg .* int32.*fraction"),
+        ("op for floats", lambda: dist.reduce(F(3), 0, op.BAND), ValueError, "op=band .* float32"),
+        ("async op", lambda: dist.all_reduce(F(3).int(), op.AVG, async_op=True), ValueError, "op=avg"),
+        ("two tensors", lambda: group.allreduce([F(3), F(3)]), ValueError, "all_reduce: expected one tensor, got 2"),
+        ("no tensor", lambda: backend.allreduce([]), ValueError, "got 0"),
+        ("root", lambda: group.broadcast(F(3), root=size), ValueError, f"broadcast: root {size} is not a rank"),
+        ("list", lambda: dist.all_gather([F(3)], F(3)), ValueError, f"tensor_list has 1 tensors.*{size} ranks"),
+        ("sizes", lambda: dist.all_gather([F(4)] * size, F(3)), ValueError, "tensor_list .* 4 elements.*expected 3"),
+        ("input list", lambda: dist.reduce_scatter(F(3), [F(3)]), ValueError, f"input_list has 1.*{size} ranks"),
+        ("input sizes", lambda: dist.reduce_scatter(F(3), [F(2)] * size), ValueError, "input_list .* 2 elements"),
+        ("gathered size", lambda: dist.all_gather_into_tensor(F(3), F(3)), ValueError, "output has 3 .* input 3"),
+        ("scattered size", lambda: dist.reduce_scatter_tensor(F(3), F(3)), ValueError, "output has 3 .* input 3"),
+        (
+            "block dtype",
+            lambda: group.all_gather_single(F(3 * size), F(3).double()),
+            ValueError,
+            "output has dtype Float, input Double",
+        ),
+    ]
+
+
+def refuses_arguments(rank: int, size: int) -> None:
+    for about, function, error, message in refused_arguments(size):
+        try:
+            with pytest.raises(error, match=message):
+                function()
+        except AssertionError as failure:
+            raise AssertionError(f"{about}: {failure}") from failure
+    group_still_works(size)
+
+
+def group_still_works(size: int) -> None:
+    tensor = torch.ones(3)
+    dist.all_reduce(tensor)
+    assert tensor.tolist() == [float(size)] * 3
+
+
+def test_wrong_arguments_are_refused_and_harm_nothing(ranks: Any) -> None:
+    ranks.run(2, refuses_arguments)
+
+
+def refuses_other_devices(rank: int, size: int) -> None:
+    backend = dist.group.WORLD._get_backend(torch.device("cpu"))
+    with pytest.raises(ValueError, match="all_reduce: tensor is on device meta; .* CPU"):
+        backend.allreduce([torch.empty(3, device="meta")])
+    group_still_works(size)
+
+
+def test_other_devices_are_refused(ranks: Any) -> None:
+    ranks.run(2, refuses_other_devices)
+
+
+def refuses_calls(rank: int, size: int) -> None:
+    peer = (rank + 1) % size
+    several = [torch.ones(1) for _ in range(size)]
+    missing: dict[str, Callable[[], Any]] = {
+        "send": lambda: dist.send(F(1), peer),
+        "recv": lambda: dist.recv(F(1), peer),
+        "recv from any source": lambda: dist.recv(F(1)),
+        "gather": lambda: dist.gather(F(1), several if rank == 0 else None),
+        "scatter": lambda: dist.scatter(F(1), several if rank == 0 else None),
+        "all_to_all": lambda: dist.all_to_all(several, several),
+        "all_to_all_single": lambda: dist.all_to_all_single(F(size), F(size)),
+    }
+    for name, function in missing.items():
+        with pytest.raises(NotImplementedError, match=f"the allred backend does not offer {name};"):
+            function()
+    group_still_works(size)
+
+
+def test_calls_not_offered_are_named(ranks: Any) -> None:
+    ranks.run(2, refuses_calls)
+
+
+def disagrees(rank: int, size: int) -> None:
+    def on_rank_1(this: Callable[[], Any], that: Callable[[], Any], text: str) -> None:
+        with pytest.raises(dist.DistBackendError, match=text):
+            (this if rank == 1 else that)()
+        group_still_works(size)
+
+    on_rank_1(lambda: dist.all_reduce(F(3)), lambda: dist.all_reduce(F(4)), r"rank 0 .*count=4.*; rank 1 .*count=3")
+    on_rank_1(lambda: dist.all_reduce(F(3)), lambda: dist.barrier(), r"rank 0 .*barrier.*; rank 1 .*all_reduce")
+    on_rank_1(lambda: dist.broadcast(F(3), 0), lambda: dist.broadcast(F(3), 1), r"rank 0 .*root=1.*; rank 1 .*root=0")
+    on_rank_1(lambda: dist.all_reduce(F(3)), lambda: dist.all_reduce(F(3).int()), r"rank 0 .*int32.*; rank 1 .*float32")
+
+
+def test_a_mismatch_names_both_sides_on_all_ranks(ranks: Any) -> None:
+    ranks.run(2, disagrees)
+
+
+def times_out(rank: int, size: int) -> None:
+    if rank == 0:
+        options = dist.AllreduceOptions()
+        options.asyncOp = False
+        options.timeout = timedelta(milliseconds=300)
+        start = time.monotonic()
+        with pytest.raises(dist.DistBackendError, match=r"timed out after 300 ms: .*waiting for rank 1"):
+            dist.group.WORLD.allreduce([F(3)], options)
+        assert time.monotonic() - start < 5
+    else:
+        time.sleep(1)
+        with pytest.raises(dist.DistBackendError, match=r"rank 0 .*reported: timed out"):
+            dist.all_reduce(F(3))
+
+
+def test_a_call_may_have_a_timeout_of_its_own(ranks: Any) -> None:
+    ranks.run(2, times_out)
+
+
+def uses_the_groups_timeout(rank: int, size: int) -> None:
+    dist.group.WORLD.set_timeout(timedelta(milliseconds=200))
+    if rank == 0:
+        with pytest.raises(dist.DistBackendError, match="timed out after 200 ms"):
+            dist.barrier()
+    else:
+        time.sleep(0.5)
+
+
+def test_the_groups_timeout_can_be_set(ranks: Any) -> None:
+    ranks.run(2, uses_the_groups_timeout)
+
+
+def loses_a_peer(rank: int, size: int, async_op: bool) -> None:
+    pids: list[Any] = [None] * size
+    dist.all_gather_object(pids, os.getpid())
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    start = time.monotonic()
+    with pytest.raises(dist.DistBackendError, match=rf"rank 1 .*pid {pids[1]}\) died"):
+        work = dist.all_reduce(F(3), async_op=async_op)
+        work.wait()
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("async_op", [False, True], ids=["sync", "async"])
+def test_a_killed_rank_is_named(ranks: Any, async_op: bool) -> None:
+    ranks.run(2, loses_a_peer, async_op, dying={1})
+
+
+def aborts(rank: int, size: int) -> None:
+    if rank == 0:
+        dist.distributed_c10d._abort_process_group()
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # for the pool to destroy
+    else:
+        with pytest.raises(dist.DistBackendError, match="abort"):
+            dist.all_reduce(F(3))
+
+
+def test_abort_ends_the_calls_of_all(ranks: Any) -> None:
+    ranks.run(2, aborts)
+
+
+def interrupts(rank: int, size: int, behind_another: bool) -> None:
+    if rank == 1:
+        time.sleep(1.5)
+        return
+    works = [dist.all_reduce(torch.ones(5), async_op=True)] if behind_another else []
+    time.sleep(0.2)  # it is under way on the progress thread
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        dist.all_reduce(torch.ones(3))
+    assert time.monotonic() - start < 1
+    for work in works:
+        with pytest.raises(dist.DistBackendError, match="interrupted"):
+            work.wait()
+
+
+@pytest.mark.parametrize("behind_another", [False, True])
+def test_ctrl_c_ends_a_wait(ranks: Any, behind_another: bool) -> None:
+    ranks.run(2, interrupts, behind_another)
