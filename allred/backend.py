@@ -1,6 +1,7 @@
 """Makes ``"allred"`` a backend of torch.distributed, and adds two ways for processes to find each other.
 
-``import torch`` calls :func:`register`, so nothing is imported here that a group does not need yet.
+``import torch`` calls :func:`register`: nothing is imported here that no group needs yet, nor torch at the top, since a
+program that imports this module first would find it half-made by then.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-import torch
-import torch.distributed as dist
-
 if TYPE_CHECKING:
     from types import ModuleType
+
+    import torch.distributed as dist
 
     Rendezvous = Iterator[tuple[dist.Store, int, int]]
 
@@ -24,6 +24,8 @@ DEFAULT_TIMEOUT = timedelta(minutes=30)  # as torch.distributed has it for all b
 
 def register() -> None:
     """Registers the backend ``"allred"`` and the init methods ``"allred://"`` and ``"mpi://"``. May be called again."""
+    import torch.distributed as dist
+
     if not dist.is_available() or NAME in dist.Backend.backend_list:
         return
     dist.Backend.register_backend(NAME, create_process_group, extended_api=True, devices=["cpu"])
@@ -57,6 +59,8 @@ def load_native() -> ModuleType:
     Raises:
         ImportError: it is not there, or was built for another release.
     """
+    import torch
+
     reinstall = "reinstall it into this environment: pip install --no-build-isolation --force-reinstall allred"
     try:
         from allred import _c10d
@@ -75,6 +79,8 @@ def _release(version: str) -> list[str]:
 
 def rendezvous_by_launcher(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **options: Any) -> Rendezvous:
     """``init_method="allred://"``: rank and size come from whatever started this process, which may be nothing."""
+    import torch.distributed as dist
+
     from allred import launcher
 
     found = launcher.detect()
@@ -93,6 +99,8 @@ def rendezvous_by_mpi(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **_: Any) 
     Collective over COMM_WORLD; MPI carries the address of the store and nothing else.
     """
     import socket
+
+    import torch.distributed as dist
 
     from allred.bootstrap import mpi_world
 

@@ -30,8 +30,17 @@ def announce(folder: Path, rank: int) -> None:
 
 
 def announced(folder: Path) -> list[int]:
-    """The process ids of the ranks that called :func:`announce`."""
-    return [int(text) for path in sorted(folder.glob(f"{_PID_PREFIX}*")) if (text := path.read_text())]
+    """The process ids of the ranks that called :func:`announce` and still run."""
+    pids = [int(text) for path in sorted(folder.glob(f"{_PID_PREFIX}*")) if (text := path.read_text())]
+    return [pid for pid in pids if _was_given(pid, folder)]
+
+
+def _was_given(pid: int, folder: Path) -> bool:
+    """Whether the folder, which is unique, is an argument of the process: the number may be another's by now."""
+    try:
+        return os.fsencode(folder) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def writer(folder: Path) -> Emit:

@@ -114,13 +114,12 @@ class _Job:
 
     def end(self) -> None:
         """Kills what still runs. Ranks of mpirun are known by what they announced: it may not get to end them."""
-        if all(status is not None for status in self.statuses()):
-            return
-        for process in self._processes:
+        running = [process for process in self._processes if process.poll() is None]
+        for process in running:
             process.terminate()
         _wait_until(lambda: None not in self.statuses(), GRACE_SECONDS)
         _send(signal.SIGKILL, events.announced(self.folder))
-        for process in self._processes:
+        for process in running:
             process.kill()
             process.wait()
 

@@ -220,7 +220,8 @@ Waiter::Policy CollectiveRunner::policy(const Caller& caller) const noexcept {
   if (!topology_.has_core_a_rank()) return {.polls = 16, .pauses = 0, .yields = 256};
   const bool computes_beside = caller.in_background && topology_.num_cores < 2 * topology_.size();
   if (computes_beside) return {.polls = 64, .pauses = 64, .yields = 0};
-  return {.polls = 256, .pauses = 20'000, .yields = 64};
+  // Not long with pauses: should the system have put two ranks on one core, only a yield lets the other one run.
+  return {.polls = 256, .pauses = 400, .yields = 2000};
 }
 
 MessageLink& CollectiveRunner::link_to(int peer) {

@@ -54,10 +54,10 @@ class RankPool:
         self._num_jobs = 0
 
     def run(self, size: int, function: Callable[..., Any], *args: Any, dying: Collection[int] = ()) -> list[Any]:
-        """Calls ``function(rank, size, *args)``, a function of a test module, on each rank and returns what they return.
+        """Calls ``function(rank, size, *args)``, a function of a test module, on each rank; returns what they return.
 
-        Ranks in `dying` are expected to die, and return None. Raises AssertionError with what the ranks have to say
-        if one fails or hangs; the next call then gets new ones.
+        Ranks in `dying` are expected to die, and return None. Fails the test with what the ranks have to say if
+        one fails or hangs; the next call then gets new ones.
         """
         self._have(size)
         self._num_jobs += 1
@@ -79,7 +79,8 @@ class RankPool:
         ]
         if problems or dying:
             self.close()
-        assert not problems, "\n".join(problems)
+        if problems:
+            pytest.fail("\n".join(problems), pytrace=False)
         return [answer[1] for answer in answers]
 
     def close(self) -> None:

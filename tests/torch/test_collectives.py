@@ -180,7 +180,9 @@ def reduce_scatter_tensor(rank: int, size: int, async_op: bool) -> None:
         for shape in SHAPES[1:]:
             inputs = [tensor_of(peer, (size, *shape), dtype) for peer in range(size)]
             output = torch.empty(shape, dtype=dtype)
-            call(async_op, dist.reduce_scatter_tensor, output, inputs[rank].flatten(0, 1), op=getattr(dist.ReduceOp, op))
+            call(
+                async_op, dist.reduce_scatter_tensor, output, inputs[rank].flatten(0, 1), op=getattr(dist.ReduceOp, op)
+            )
             assert_same(output, expected_reduction(op, [each[rank] for each in inputs]), (dtype, op, shape))
 
 
