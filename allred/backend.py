@@ -6,6 +6,7 @@ program that imports this module first would find it half-made by then.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 if TYPE_CHECKING:
     from types import ModuleType
 
-    import torch.distributed as dist
+    from torch._C._distributed_c10d import Store, _DistributedBackendOptions
 
-    Rendezvous = Iterator[tuple[dist.Store, int, int]]
+    Rendezvous = Iterator[tuple[Store, int, int]]
 
 NAME = "allred"
 DEFAULT_TIMEOUT = timedelta(minutes=30)  # as torch.distributed has it for all backends but NCCL
@@ -25,15 +26,16 @@ DEFAULT_TIMEOUT = timedelta(minutes=30)  # as torch.distributed has it for all b
 def register() -> None:
     """Registers the backend ``"allred"`` and the init methods ``"allred://"`` and ``"mpi://"``. May be called again."""
     import torch.distributed as dist
+    from torch.distributed.rendezvous import register_rendezvous_handler
 
     if not dist.is_available() or NAME in dist.Backend.backend_list:
         return
     dist.Backend.register_backend(NAME, create_process_group, extended_api=True, devices=["cpu"])
     for scheme, handler in (("allred", rendezvous_by_launcher), ("mpi", rendezvous_by_mpi)):
-        dist.register_rendezvous_handler(scheme, handler)
+        register_rendezvous_handler(scheme, handler)  # type: ignore[no-untyped-call]
 
 
-def create_process_group(options: dist.distributed_c10d._DistributedBackendOptions, pg_options: object) -> Any:
+def create_process_group(options: _DistributedBackendOptions, pg_options: object) -> Any:
     """The backend of one process group, with a communicator of its own. Blocks until all of its ranks are there.
 
     Raises:
@@ -48,7 +50,8 @@ def create_process_group(options: dist.distributed_c10d._DistributedBackendOptio
         raise ValueError(f"allred takes no pg_options, got {pg_options!r}; its settings are ALLRED_* variables")
     native = load_native()
     timeout = options.timeout.total_seconds()
-    bootstrap = StoreBootstrap(options.store, options.group_rank, options.group_size, timeout)
+    store: Any = options.store  # torch's stubs do not know that values may be bytes
+    bootstrap = StoreBootstrap(store, options.group_rank, options.group_size, timeout)
     communicator = Communicator(bootstrap, Config.from_environment(timeout=timeout))
     return native.ProcessGroupAllred(communicator)
 
@@ -63,14 +66,14 @@ def load_native() -> ModuleType:
 
     reinstall = "reinstall it into this environment: pip install --no-build-isolation --force-reinstall allred"
     try:
-        from allred import _c10d
+        native = importlib.import_module("allred._c10d")
     except ImportError as error:
         raise ImportError(f"allred's backend for torch {torch.__version__} does not load; {reinstall}") from error
-    if _release(_c10d.torch_version) != _release(torch.__version__):
+    if _release(native.torch_version) != _release(torch.__version__):
         raise ImportError(
-            f"allred was built for torch {_c10d.torch_version}, and this is torch {torch.__version__}; {reinstall}"
+            f"allred was built for torch {native.torch_version}, and this is torch {torch.__version__}; {reinstall}"
         )
-    return _c10d
+    return native
 
 
 def _release(version: str) -> list[str]:
@@ -79,18 +82,19 @@ def _release(version: str) -> list[str]:
 
 def rendezvous_by_launcher(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **options: Any) -> Rendezvous:
     """``init_method="allred://"``: rank and size come from whatever started this process, which may be nothing."""
-    import torch.distributed as dist
+    from torch.distributed import HashStore  # type: ignore[attr-defined]
+    from torch.distributed.rendezvous import rendezvous
 
     from allred import launcher
 
     found = launcher.detect()
     if found.name == "torchrun":
-        yield from dist.rendezvous(url.replace("allred://", "env://", 1), timeout=timeout, **options)
+        yield from rendezvous(url.replace("allred://", "env://", 1), timeout=timeout, **options)
     elif found.is_mpi:
         yield from rendezvous_by_mpi(url, timeout, **options)
     else:
         _check_agrees(url, rank=0, world_size=1)
-        yield dist.HashStore(), 0, 1
+        yield HashStore(), 0, 1
 
 
 def rendezvous_by_mpi(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **_: Any) -> Rendezvous:
@@ -100,7 +104,7 @@ def rendezvous_by_mpi(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **_: Any) 
     """
     import socket
 
-    import torch.distributed as dist
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     from allred.bootstrap import mpi_world
 
@@ -109,9 +113,9 @@ def rendezvous_by_mpi(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **_: Any) 
     _check_agrees(url, rank=rank, world_size=size)
     hosts = world.allgather(socket.gethostname())
     host = "localhost" if len(set(hosts)) == 1 else hosts[0]
-    server = dist.TCPStore(host, 0, size, True, timeout, wait_for_workers=False) if rank == 0 else None
+    server = TCPStore(host, 0, size, True, timeout, wait_for_workers=False) if rank == 0 else None
     port = world.bcast(server.port if server else None)
-    yield server or dist.TCPStore(host, port, size, False, timeout), rank, size
+    yield server or TCPStore(host, port, size, False, timeout), rank, size
 
 
 def _check_agrees(url: str, **found: int) -> None:

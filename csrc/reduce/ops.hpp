@@ -131,9 +131,11 @@ struct ComplexProduct : Unscaled {
   template <class V, std::size_t... kLane>
   static V multiply(V a, V b, std::index_sequence<kLane...>) {
     constexpr std::size_t kLanes = sizeof...(kLane);
-    const V real = __builtin_shufflevector(b, b, (kLane & ~std::size_t{1})...);
-    const V imaginary = __builtin_shufflevector(b, b, (kLane | 1)...);
-    const V swapped = __builtin_shufflevector(a, a, (kLane ^ 1)...);
+    using Index = std::conditional_t<sizeof(Lane<V>) == 4, std::int32_t, std::int64_t>;
+    using Indices [[gnu::vector_size(sizeof(V))]] = Index;
+    const V real = __builtin_shuffle(b, Indices{static_cast<Index>(kLane & ~std::size_t{1})...});
+    const V imaginary = __builtin_shuffle(b, Indices{static_cast<Index>(kLane | 1)...});
+    const V swapped = __builtin_shuffle(a, Indices{static_cast<Index>(kLane ^ 1)...});
     const V cross = swapped * imaginary;
     // Real lanes are even and subtract the cross term; imaginary lanes are odd and add it.
     const V sign = {(kLane % 2 == 0 ? Lane<V>{-1} : Lane<V>{1})...};

@@ -109,7 +109,7 @@ def test_what_a_bootstrap_returns_is_checked() -> None:
         def all_gather(self, blob: bytes) -> list[bytes]:
             return [blob]
 
-    with pytest.raises(allred.InvalidArgumentError, match="1 blobs.*2"):
+    with pytest.raises(allred.InvalidArgumentError, match=r"1 blobs.*2"):
         allred.Communicator(Short(), allred.Config(timeout=5))
 
 

@@ -47,6 +47,14 @@ def test_survivors_of_a_killed_rank_say_who_died(tmp_path: Path, algorithm: str,
     assert shared_files() <= before
 
 
+def test_a_rank_that_dies_at_start_up_is_named(tmp_path: Path) -> None:
+    with Ranks(tmp_path, 3, "die_at_start.py") as ranks:
+        leader = error_said(ranks, 0)
+        assert leader["error"] == "TimeoutError"
+        assert "ranks 1" in leader["text"]
+        assert error_said(ranks, 2)["error"] in ("PeerLostError", "TimeoutError")
+
+
 def test_nothing_is_left_when_all_ranks_are_killed(tmp_path: Path) -> None:
     before = shared_files()
     with Ranks(tmp_path, 3, "call_for_ever.py", "two_shot", "300000") as ranks:

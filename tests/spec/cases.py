@@ -15,7 +15,7 @@ from allred import _core
 
 SIZES = (1, 2, 3, 4, 5, 8)
 PRIME = 331
-LARGE = 4999  # with STAGING_BYTES up to hundreds of rounds through staging memory
+LARGE = 1499  # with STAGING_BYTES up to dozens of rounds through staging memory
 STAGING_BYTES = 4096
 MAILBOX_BYTES = 64 << 10  # what algorithm one_shot can carry
 

@@ -56,4 +56,3 @@ def test_a_message_too_large_for_one_shot_is_an_error(collective: str) -> None:
         comm.barrier()
 
     allred.run_threads(run, 2)
-

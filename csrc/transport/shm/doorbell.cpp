@@ -15,10 +15,7 @@ long futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
 }
 
 /// After this, either the peers' earlier stores are visible here or they will see the stores made here before.
-void fence_everyone() noexcept {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
-}
+void fence_everyone() noexcept { syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0); }
 
 }  // namespace
 
@@ -30,7 +27,7 @@ void FutexDoorbell::sleep(const std::function<bool()>& ready, std::chrono::micro
   Control& control = segment_->control(segment_->rank());
   const std::uint32_t heard = control.bell.load(std::memory_order_acquire);
   segment_->header().sleepers.fetch_add(1);
-  control.asleep.store(1);
+  control.asleep.exchange(1);  // a full fence on this side, as the membarrier is on the peers'
   fence_everyone();
   if (!ready()) {
     const timespec timeout{at_most.count() / 1'000'000, (at_most.count() % 1'000'000) * 1000};

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 
@@ -21,11 +22,8 @@ def use(call: str) -> None:
         "async": lambda: comm.all_reduce(np.ones(3), async_op=True),
         "abort": lambda: comm.abort("from the child"),
     }
-    try:
+    with contextlib.suppress(allred.UnsupportedError):
         uses[call]()
-    except allred.UnsupportedError as error:
-        assert "fork" in str(error)
-    else:
         raise AssertionError(f"{call} in the child went unnoticed")
     comm.close()  # harmless
 
