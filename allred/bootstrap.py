@@ -13,7 +13,7 @@ from allred.launcher import Launcher
 class Store(Protocol):
     """What a c10d store offers of which start-up makes use."""
 
-    def set(self, key: str, value: bytes, /) -> None:
+    def set(self, key: str, value: Any, /) -> None:
         """Sets a key."""
 
     def get(self, key: str, /) -> bytes:
@@ -168,8 +168,9 @@ def from_launcher(launcher: Launcher, timeout: float) -> _core.Bootstrap:
 
 def _torchrun_store(timeout: float) -> Store:
     try:
-        from torch.distributed import PrefixStore, rendezvous
+        from torch.distributed import PrefixStore
+        from torch.distributed.rendezvous import rendezvous
     except ImportError as error:
         raise UnsupportedError(f"torchrun started this process, and torch cannot be imported: {error}") from error
     store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=timeout)))
-    return PrefixStore("allred", store)  # type: ignore[no-any-return]
+    return PrefixStore("allred", store)

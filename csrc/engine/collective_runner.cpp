@@ -134,7 +134,7 @@ void CollectiveRunner::report(const std::exception_ptr& error) {
   } catch (const Error& known) {
     if (known.code() == ErrorCode::mismatch) throw;  // all ranks saw it: they are still in step
     fault.code = known.code();
-    fault.culprit = known.context().peer;
+    if (known.context().peer >= 0) fault.culprit = known.context().peer;
     fault.text = known.what();
   } catch (const std::exception& other) {
     fault.text = std::string("its call was interrupted: ") + other.what();

@@ -1,6 +1,36 @@
 #include "engine/operation_queue.hpp"
 
+#include "common/error.hpp"
+
 namespace allred {
+
+/// The right to run calls, where it is free.
+class OperationQueue::Execution {
+ public:
+  Execution(OperationQueue& queue, std::try_to_lock_t tag) : lock_(queue.executing_, tag), queue_(queue) { enter(); }
+  explicit Execution(OperationQueue& queue) : lock_(queue.executing_), queue_(queue) { enter(); }
+  Execution(const Execution&) = delete;  // one thread's
+  Execution& operator=(const Execution&) = delete;
+  ~Execution() {
+    if (lock_.owns_lock()) queue_.executor_.store({}, std::memory_order_relaxed);
+  }
+  explicit operator bool() const noexcept { return lock_.owns_lock(); }
+
+ private:
+  void enter() noexcept {
+    if (lock_.owns_lock()) queue_.executor_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
+  std::unique_lock<std::mutex> lock_;
+  OperationQueue& queue_;
+};
+
+namespace {
+
+void call_all(const Work::Callbacks& callbacks, const Work& work) {
+  for (const auto& callback : callbacks) callback(work);
+}
+
+}  // namespace
 
 OperationQueue::OperationQueue(Run run, Abort abort) : run_(std::move(run)), abort_(std::move(abort)) {}
 
@@ -10,9 +40,10 @@ OperationQueue::~OperationQueue() {
 }
 
 void OperationQueue::run(const Request& request, CheckInterrupt check_interrupt) {
+  check_not_reentered();
   {
-    const std::unique_lock lock(executing_, std::try_to_lock);
-    if (lock.owns_lock() && pending_.load(std::memory_order_acquire) == 0) {
+    const Execution execution(*this, std::try_to_lock);
+    if (execution && pending_.load(std::memory_order_acquire) == 0) {
       run_(request, {.in_background = false, .check_interrupt = check_interrupt});
       return;
     }
@@ -60,29 +91,29 @@ std::shared_ptr<Work> OperationQueue::next() {
   return work;
 }
 
-/// Needs executing_.
-OperationQueue::Outcome OperationQueue::run_next(const Caller& caller) {
-  Outcome outcome{next(), nullptr};
-  if (!outcome.work) return outcome;
+/// Needs an Execution, under which works become done in the order in which they were made.
+Work::Callbacks OperationQueue::run_one(Work& work, const Caller& caller) {
+  std::exception_ptr error;
   try {
-    run_(outcome.work->request(), caller);
+    run_(work.request(), caller);
   } catch (...) {
-    outcome.error = std::current_exception();
+    error = std::current_exception();
   }
   pending_.fetch_sub(1, std::memory_order_release);
-  return outcome;
+  return work.finish(std::move(error));
 }
 
 void OperationQueue::help(const Work& work, CheckInterrupt check_interrupt) {
+  check_not_reentered();
   while (!work.done()) {
-    Outcome outcome;
+    std::shared_ptr<Work> first;
+    Work::Callbacks callbacks;
     {
-      const std::unique_lock lock(executing_, std::try_to_lock);
-      if (!lock.owns_lock()) return;
-      outcome = run_next({.in_background = false, .check_interrupt = check_interrupt});
+      const Execution execution(*this, std::try_to_lock);
+      if (!execution || !(first = next())) return;
+      callbacks = run_one(*first, {.in_background = false, .check_interrupt = check_interrupt});
     }
-    if (!outcome.work) return;
-    outcome.finish();
+    call_all(callbacks, *first);
   }
 }
 
@@ -92,20 +123,32 @@ void OperationQueue::run_in_background() {
     submitted_.wait(lock, [this] { return closed_ || !works_.empty(); });
     if (closed_) return;
     lock.unlock();
-    Outcome outcome;
+    std::shared_ptr<Work> work;
+    Work::Callbacks callbacks;
     {
-      const std::lock_guard executing(executing_);
-      outcome = run_next({.in_background = true});
+      const Execution execution(*this);
+      if ((work = next())) callbacks = run_one(*work, {.in_background = true});
     }
+    if (!callbacks.empty()) {
+      lock.lock();
+      --num_ready_;
+      keep_going();  // the callbacks may wait for other calls
+      lock.unlock();
+      call_all(callbacks, *work);
+      lock.lock();
+      ++num_ready_;
+      lock.unlock();
+    }
+    callbacks.clear();  // these two may want the interpreter, and so must go without the lock
+    work.reset();
     lock.lock();
-    --num_ready_;
-    keep_going();
-    lock.unlock();
-    outcome.finish();
-    outcome = {};  // its error may be Python's, which wants the interpreter: not with the lock held
-    lock.lock();
-    ++num_ready_;
   }
+}
+
+void OperationQueue::check_not_reentered() const {
+  if (executor_.load(std::memory_order_relaxed) != std::this_thread::get_id()) return;
+  throw Error(ErrorCode::unsupported,
+              "called from a signal handler that interrupted a call on the same communicator, for which it would wait");
 }
 
 void OperationQueue::close(std::exception_ptr reason) {
@@ -119,11 +162,14 @@ void OperationQueue::close(std::exception_ptr reason) {
   submitted_.notify_all();
   while (const std::shared_ptr<Work> work = next()) {  // first, since callbacks may be waiting for them
     pending_.fetch_sub(1, std::memory_order_release);
-    work->finish(reason);
+    call_all(work->finish(reason), *work);
   }
+  // A signal handler may close under a call of its own thread, for which the progress threads wait; they find nothing
+  // to do when it has ended.
+  const bool reentered = executor_.load(std::memory_order_relaxed) == std::this_thread::get_id();
   for (std::thread& thread : progress) {
     // A work's callback may drop the communicator's last owner, on this very thread.
-    thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
+    reentered || thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
   }
 }
 

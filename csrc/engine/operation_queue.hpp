@@ -29,37 +29,34 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   OperationQueue(const OperationQueue&) = delete;  // works refer to it
   OperationQueue& operator=(const OperationQueue&) = delete;
 
-  /// Blocks until `request` is done; throws its error. Runs it in this thread where nothing is before it.
+  /// Blocks until `request` is done; throws its error. Runs it in this thread where nothing is before it. Throws
+  /// Error(unsupported) from a signal handler that interrupted another call of this thread, which would wait for
+  /// itself.
   void run(const Request& request, CheckInterrupt check_interrupt);
 
   /// Returns at once.
   std::shared_ptr<Work> submit(Request request);
 
-  /// Runs what is queued in this thread, up to and including `work`, unless another thread is at it.
+  /// Runs what is queued in this thread, up to and including `work`, unless another thread is at it. Throws as run().
   void help(const Work& work, CheckInterrupt check_interrupt);
 
   /// Ends the progress threads. What is still queued ends with `reason`.
   void close(std::exception_ptr reason);
 
  private:
-  /// A call that has been run. It is finished, which calls others back, when nothing is held any more.
-  struct Outcome {
-    std::shared_ptr<Work> work;
-    std::exception_ptr error;
-    void finish() const {
-      if (work) work->finish(error);
-    }
-  };
+  class Execution;
 
   std::shared_ptr<Work> next();
-  Outcome run_next(const Caller& caller);
+  Work::Callbacks run_one(Work& work, const Caller& caller);
   void run_in_background();
   void keep_going();
+  void check_not_reentered() const;
 
   Run run_;
   Abort abort_;
-  std::mutex executing_;  // held by whoever runs calls
-  std::mutex mutex_;      // guards what follows
+  std::mutex executing_;                     // held by whoever runs calls
+  std::atomic<std::thread::id> executor_{};  // whoever that is
+  std::mutex mutex_;                         // guards what follows
   std::condition_variable submitted_;
   std::deque<std::shared_ptr<Work>> works_;
   std::atomic<std::size_t> pending_{0};  // queued or running

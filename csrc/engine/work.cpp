@@ -1,5 +1,7 @@
 #include "engine/work.hpp"
 
+#include <utility>
+
 #include "common/error.hpp"
 #include "engine/operation_queue.hpp"
 
@@ -24,6 +26,7 @@ void Work::wait(std::optional<std::chrono::milliseconds> timeout, CheckInterrupt
     if (const std::shared_ptr<OperationQueue> queue = queue_.lock()) queue->help(*this, check_interrupt);
   }
   if (!done()) wait_until_done(timeout, check_interrupt);
+  release_buffers();
   if (const std::exception_ptr failure = error()) std::rethrow_exception(failure);
 }
 
@@ -58,18 +61,18 @@ void Work::on_done(std::function<void(const Work&)> callback) {
   callback(*this);
 }
 
-void Work::finish(std::exception_ptr error) {
-  std::vector<std::function<void(const Work&)>> callbacks;
+void Work::release_buffers() {
   std::shared_ptr<void> keepalive;  // let go outside the lock: its destructor may want the interpreter
-  {
-    const std::lock_guard lock(mutex_);
-    error_ = std::move(error);
-    keepalive.swap(request_.keepalive);
-    callbacks.swap(callbacks_);
-    done_.store(true, std::memory_order_release);  // pairs with the acquire in done()
-    finished_.notify_all();
-  }
-  for (const auto& callback : callbacks) callback(*this);
+  const std::lock_guard lock(mutex_);
+  keepalive.swap(request_.keepalive);
+}
+
+Work::Callbacks Work::finish(std::exception_ptr error) {
+  const std::lock_guard lock(mutex_);
+  error_ = std::move(error);
+  done_.store(true, std::memory_order_release);  // pairs with the acquire in done()
+  finished_.notify_all();
+  return std::exchange(callbacks_, {});
 }
 
 }  // namespace allred

@@ -40,7 +40,7 @@ def refused_arguments(size: int) -> list[tuple[str, Callable[[], Any], type[Exce
         ("scattered size", lambda: dist.reduce_scatter_tensor(F(3), F(3)), ValueError, "output has 3 .* input 3"),
         (
             "block dtype",
-            lambda: group.all_gather_single(F(3 * size), F(3).double()),
+            lambda: backend._allgather_base(F(3 * size), F(3).double()),
             ValueError,
             "output has dtype Float, input Double",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -77,6 +78,19 @@ def leaves_early(rank: int, size: int) -> None:
     assert reduced(1.0) == size
 
 
+def destroyed_with_a_call_under_way(rank: int, size: int) -> None:
+    group = dist.new_group(list(range(size)))
+    if rank == 0:
+        work = dist.all_reduce(torch.ones(3), group=group, async_op=True)
+        heard = work.get_future().then(lambda future: "callback ran")
+        time.sleep(0.2)
+        dist.destroy_process_group(group)
+        with pytest.raises(dist.DistBackendError, match="was closed"):
+            work.wait()
+        assert heard.wait() == "callback ran"
+    assert reduced(1.0) == size
+
+
 @pytest.mark.parametrize(
     ("body", "size"),
     [
@@ -86,6 +100,7 @@ def leaves_early(rank: int, size: int) -> None:
         (on_a_mesh, 2),
         (made_and_destroyed, 2),
         (leaves_early, 2),
+        (destroyed_with_a_call_under_way, 2),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )

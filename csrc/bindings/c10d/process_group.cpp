@@ -259,7 +259,7 @@ ProcessGroupAllred::WorkPtr ProcessGroupAllred::_reduce_scatter_base(at::Tensor&
 
 ProcessGroupAllred::WorkPtr ProcessGroupAllred::reduce_scatter_tensor_coalesced(
     Tensors& outputs, Tensors& inputs, const ::c10d::ReduceScatterOptions& options) {
-  Call call{OpType::REDUCE_SCATTER_TENSOR_COALESCED, "allred:reduce_scatter_tensor_coalesced", outputs};
+  Call call{OpType::COALESCED, "allred:reduce_scatter_tensor_coalesced", outputs};
   check_same_number("reduce_scatter_tensor_coalesced", outputs.size(), inputs.size());
   const Reduction reduction = reduction_of(options.reduceOp);
   for (std::size_t idx = 0; idx < outputs.size(); ++idx) add_reduce_scatter(call, outputs[idx], inputs[idx], reduction);
