@@ -82,7 +82,7 @@ def _release(version: str) -> list[str]:
 
 def rendezvous_by_launcher(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **options: Any) -> Rendezvous:
     """``init_method="allred://"``: rank and size come from whatever started this process, which may be nothing."""
-    from torch.distributed import HashStore  # type: ignore[attr-defined]
+    from torch.distributed import HashStore
     from torch.distributed.rendezvous import rendezvous
 
     from allred import launcher
@@ -104,7 +104,7 @@ def rendezvous_by_mpi(url: str, timeout: timedelta = DEFAULT_TIMEOUT, **_: Any) 
     """
     import socket
 
-    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+    from torch.distributed import TCPStore
 
     from allred.bootstrap import mpi_world
 

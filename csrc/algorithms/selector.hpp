@@ -10,9 +10,9 @@ namespace allred {
 
 /// Sizes at which one algorithm overtakes another, in bytes.
 struct Tuning {
-  std::size_t one_shot_bytes = std::size_t{32} << 10;         // two ranks that have a core each
+  std::size_t one_shot_bytes = std::size_t{64} << 10;         // two ranks that have a core each
   std::size_t one_shot_bytes_shared = std::size_t{64} << 10;  // ranks that share cores: the fewest exchanges win
-  std::size_t chunk_bytes = std::size_t{256} << 10;           // a round of staging
+  std::size_t chunk_bytes = std::size_t{128} << 10;           // a round of staging
   std::size_t chunk_bytes_shared = std::size_t{1} << 20;
 };
 

@@ -49,6 +49,10 @@ struct DirectCall {
 /// Copies unless source and destination are the same place.
 void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
 
+/// Copies into memory that peers have read. The lines are theirs until taken back, which takes as long as a read from
+/// another core; so that is asked for ahead of the stores.
+void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
+
 /// Staging memory as a ring of slots: round k lives in slot k mod kDepth of each rank.
 class StagingRing {
  public:

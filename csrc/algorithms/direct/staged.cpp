@@ -68,7 +68,7 @@ void staged_broadcast(DirectCall& call) {
   rounds.run(
       is_root,
       [&](Chunk chunk, std::byte* slot) {
-        copy_bytes(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+        copy_to_shared(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
       },
       [&](Chunk chunk, std::uint64_t round) {
         const std::byte* source =
@@ -83,7 +83,7 @@ void staged_reduce(DirectCall& call) {
   rounds.run(
       !is_root,
       [&](Chunk chunk, std::byte* slot) {
-        copy_bytes(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+        copy_to_shared(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
       },
       [&](Chunk chunk, std::uint64_t round) {
         if (!is_root) return;
@@ -102,7 +102,7 @@ void staged_all_gather(DirectCall& call) {
   rounds.run(
       true,
       [&](Chunk chunk, std::byte* slot) {
-        copy_bytes(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+        copy_to_shared(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
       },
       [&](Chunk chunk, std::uint64_t round) {
         const std::size_t offset = rounds.bytes(chunk.offset);
@@ -122,8 +122,8 @@ void staged_reduce_scatter(DirectCall& call) {
       [&](Chunk chunk, std::byte* slot) {
         call.for_each_peer([&](int peer) {
           const auto part = static_cast<std::size_t>(peer);
-          copy_bytes(slot + part * rounds.part_bytes(), block(part) + rounds.bytes(chunk.offset),
-                     rounds.bytes(chunk.count));
+          copy_to_shared(slot + part * rounds.part_bytes(), block(part) + rounds.bytes(chunk.offset),
+                         rounds.bytes(chunk.count));
         });
       },
       [&](Chunk chunk, std::uint64_t round) {

@@ -18,7 +18,7 @@ class TwoShot {
   void stage(std::uint64_t round) {
     call_.for_each_peer([&](int peer) {
       const Chunk chunk = chunk_in(round, peer);
-      copy_bytes(staged(call_.rank(), peer, round), call_.input + bytes(chunk.offset), bytes(chunk.count));
+      copy_to_shared(staged(call_.rank(), peer, round), call_.input + bytes(chunk.offset), bytes(chunk.count));
     });
     call_.memory.signal(Flag::staged, ring_.epoch(round));
   }
@@ -43,7 +43,7 @@ class TwoShot {
   }
 
  private:
-  /// Reduced into the slot and copied on to the output while still in the nearest cache.
+  /// Reduced into the output and copied on to the slot while still in the nearest cache.
   static constexpr std::size_t kBlockBytes = 8192;
 
   std::size_t bytes(std::size_t num_elements) const noexcept { return num_elements * call_.element_bytes(); }
@@ -66,9 +66,9 @@ class TwoShot {
       call_.sources[static_cast<std::size_t>(peer)] =
           peer == self ? call_.input + bytes(element) : staged(peer, self, round) + bytes(in_chunk);
     }
-    std::byte* sum = staged(self, self, round) + bytes(in_chunk);
+    std::byte* sum = call_.output + bytes(element);
     call_.reduce_sources(sum, count);
-    copy_bytes(call_.output + bytes(element), sum, bytes(count));
+    copy_to_shared(staged(self, self, round) + bytes(in_chunk), sum, bytes(count));
   }
 
   DirectCall& call_;
