@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -94,7 +95,7 @@ def profiled_names(rank: int, size: int) -> set[str]:
     return {each.key for each in recorded.key_averages()}
 
 
-def test_the_profiler_shows_collectives(ranks) -> None:
+def test_the_profiler_shows_collectives(ranks: Any) -> None:
     """In a process of its own, as what torch has recorded keeps the group."""
     (names,) = ranks.run(1, profiled_names)
     assert {"allred:all_reduce", "allred:broadcast", "allred:barrier"} <= names
