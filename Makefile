@@ -100,9 +100,11 @@ export UBSAN_OPTIONS := print_stacktrace=1
 export TSAN_OPTIONS := halt_on_error=1 second_deadlock_stack=1
 
 sanitize-address: PRELOAD = $(call preload,libasan)
+sanitize-address: SANITIZED_TESTS = $(CORE_TESTS)
 sanitize-thread: PRELOAD = $(call preload,libtsan)
+sanitize-thread: SANITIZED_TESTS = $(filter-out tests/reduce tests/schedule,$(CORE_TESTS))# those have one thread
 sanitize-address sanitize-thread: sanitize-%: build .venv/dev.stamp
 	@$(NATIVE) SANITIZE=$*
 	@ln -sfn $(filter-out %.so %/__pycache__,$(wildcard $(CURDIR)/allred/*)) build/$*/allred/
 	PYTHONPATH=$(CURDIR)/build/$* $(FIXED_ADDRESSES) env LD_PRELOAD=$(PRELOAD) \
-	    $(BIN)/pytest -q -p no:cacheprovider $(CORE_TESTS) $(TEST_ARGS)
+	    $(BIN)/pytest -q -p no:cacheprovider $(SANITIZED_TESTS) $(TEST_ARGS)
