@@ -32,7 +32,7 @@ def register() -> None:
         return
     dist.Backend.register_backend(NAME, create_process_group, extended_api=True, devices=["cpu"])
     for scheme, handler in (("allred", rendezvous_by_launcher), ("mpi", rendezvous_by_mpi)):
-        register_rendezvous_handler(scheme, handler)  # type: ignore[no-untyped-call]
+        register_rendezvous_handler(scheme, handler)
 
 
 def create_process_group(options: _DistributedBackendOptions, pg_options: object) -> Any:

@@ -173,4 +173,5 @@ def _torchrun_store(timeout: float) -> Store:
     except ImportError as error:
         raise UnsupportedError(f"torchrun started this process, and torch cannot be imported: {error}") from error
     store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=timeout)))
-    return PrefixStore("allred", store)
+    prefixed: Store = PrefixStore("allred", store)
+    return prefixed
