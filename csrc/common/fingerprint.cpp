@@ -3,6 +3,7 @@
 namespace allred {
 
 std::string Fingerprint::describe() const {
+  if (is_refusal()) return "a call that it refused";
   const auto byte = [this](int idx) { return static_cast<std::uint8_t>(call >> (8 * idx)); };
   const auto collective = static_cast<Collective>(byte(0));
   std::string text{name(collective)};

@@ -23,6 +23,10 @@ struct Fingerprint {
             count};
   }
 
+  /// Stands for a call that its rank refused to make: equal to no call.
+  static constexpr Fingerprint refusal() noexcept { return {.call = 0xff, .count = 0}; }
+  constexpr bool is_refusal() const noexcept { return *this == refusal(); }
+
   bool operator==(const Fingerprint&) const = default;
 
   /// As a person would write the call: "all_reduce(op=sum, dtype=float32, count=1024, algorithm=one_shot)".

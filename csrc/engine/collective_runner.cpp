@@ -1,7 +1,6 @@
 #include "engine/collective_runner.hpp"
 
 #include <array>
-#include <cstring>
 #include <limits>
 
 #include "algorithms/direct/one_shot.hpp"
@@ -38,39 +37,72 @@ std::string quote(std::string_view argument, auto value) { return std::string(ar
 
 }  // namespace
 
-CollectiveRunner::CollectiveRunner(Topology topology, Links links, const Config& config)
-    : topology_(std::move(topology)),
+CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, CollectiveLinks links,
+                                   const Config& config)
+    : topology_(topology),
+      monitor_(monitor),
       links_(std::move(links)),
       config_(config),
-      monitor_(topology_, *links_.board, *links_.memory),
-      waiter_(monitor_, *links_.doorbell, policy({})),
+      agreement_(monitor, *links_.memory),
+      watch_(monitor, agreement_),
+      waiter_(watch_, *links_.doorbell, policy({})),
       scheduled_(topology_.rank, topology_.size(), [this](int peer) -> MessageLink& { return link_to(peer); }),
       message_links_(topology_.ranks.size()),
-      posts_(topology_.ranks.size()),
       scales_(topology_.ranks.size()),
       sources_(topology_.ranks.size()) {}
 
 void CollectiveRunner::run(const Request& request, const Caller& caller) {
-  validate(request);
-  const Algorithm algorithm = choose(request);
+  if (!request.prepare) return run_prepared(request, caller);
+  Request prepared = request;
+  try {
+    prepared.prepare(prepared);
+  } catch (const std::exception& error) {
+    refuse(error.what());
+    throw;
+  }
+  run_prepared(prepared, caller);
+}
+
+void CollectiveRunner::run_prepared(const Request& request, const Caller& caller) {
+  Algorithm algorithm = Algorithm::automatic;
+  try {
+    validate(request);
+    algorithm = choose(request);
+  } catch (const Error& error) {
+    refuse(error.what());
+    throw;
+  }
   monitor_.throw_if_over();
   if (topology_.size() == 1) return run_alone(request);
-  monitor_.begin(++sequence_, request.fingerprint(algorithm), request.timeout.value_or(config_.timeout),
-                 caller.check_interrupt);
+  watch_.begin(request.timeout.value_or(config_.timeout), caller.check_interrupt);
   waiter_.set_policy(policy(caller));
   try {
     run_with_peers(request, algorithm);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::mismatch) monitor_.report(std::current_exception());
+    throw;
   } catch (...) {
-    report(std::current_exception());
+    monitor_.report(std::current_exception());
+    throw;
   }
+}
+
+void CollectiveRunner::refuse(const std::string& reason) {
+  if (topology_.size() > 1) agreement_.refuse(reason);
 }
 
 void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorithm) {
   DirectCall call = direct_call(request);
-  enter(request, algorithm, call);
+  agreement_.enter(
+      {.fingerprint = request.fingerprint(algorithm),
+       .scale = request.scale,
+       .contribution = algorithm == Algorithm::one_shot ? one_shot_contribution(call) : std::span<const std::byte>(),
+       .details = request.details},
+      waiter_);
+  call.sequence = agreement_.sequence();
   if (!is_direct(algorithm)) return scheduled_.run(request, algorithm, waiter_);
   if (request.op == ReduceOp::premul_sum) {
-    for (std::size_t rank = 0; rank < posts_.size(); ++rank) scales_[rank] = posts_[rank]->scale;
+    for (std::size_t rank = 0; rank < scales_.size(); ++rank) scales_[rank] = agreement_.posts()[rank]->scale;
     call.scales = scales_;
   }
   run_direct(call, algorithm);
@@ -79,7 +111,6 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
 DirectCall CollectiveRunner::direct_call(const Request& request) {
   return {.memory = *links_.memory,
           .waiter = waiter_,
-          .sequence = sequence_,
           .collective = request.collective,
           .op = request.op,
           .dtype = request.dtype,
@@ -89,59 +120,8 @@ DirectCall CollectiveRunner::direct_call(const Request& request) {
           .output = static_cast<std::byte*>(request.output),
           .chunk_bytes = topology_.has_core_a_rank() ? tuning_.chunk_bytes : tuning_.chunk_bytes_shared,
           .round = round_,
-          .posts = posts_,
+          .posts = agreement_.posts(),
           .sources = sources_};
-}
-
-void CollectiveRunner::enter(const Request& request, Algorithm algorithm, const DirectCall& call) {
-  Post post{.fingerprint = request.fingerprint(algorithm), .scale = request.scale, .payload = {}};
-  if (algorithm == Algorithm::one_shot) {
-    const std::span<const std::byte> contribution = one_shot_contribution(call);
-    const bool fits_post = contribution.size() <= Post::kPayloadBytes;
-    copy_bytes(fits_post ? post.payload.data() : links_.memory->mailbox(topology_.rank, sequence_), contribution.data(),
-               contribution.size());
-  }
-  links_.memory->post(sequence_, post);
-  for (int peer = 0; peer < topology_.size(); ++peer) {
-    posts_[static_cast<std::size_t>(peer)] = &links_.memory->await_post(peer, sequence_, waiter_);
-  }
-  check_agreement();
-}
-
-void CollectiveRunner::check_agreement() const {
-  std::vector<int> others;
-  for (int rank = 1; rank < topology_.size(); ++rank) {
-    if (posts_[static_cast<std::size_t>(rank)]->fingerprint != posts_[0]->fingerprint) others.push_back(rank);
-  }
-  if (others.empty()) return;
-  std::string text = "ranks disagree about call #" + std::to_string(sequence_) +
-                     ", and no data was moved: " + monitor_.describe(0) + " called " +
-                     posts_[0]->fingerprint.describe();
-  for (const int rank : others) {
-    text +=
-        "; " + monitor_.describe(rank) + " called " + posts_[static_cast<std::size_t>(rank)]->fingerprint.describe();
-  }
-  throw Error(ErrorCode::mismatch, text, monitor_.context(others.front()));
-}
-
-void CollectiveRunner::report(const std::exception_ptr& error) {
-  Fault fault{.code = ErrorCode::aborted,
-              .reporter = topology_.rank,
-              .culprit = topology_.rank,
-              .text = "an exception ended its call"};
-  try {
-    std::rethrow_exception(error);
-  } catch (const Error& known) {
-    if (known.code() == ErrorCode::mismatch) throw;  // all ranks saw it: they are still in step
-    fault.code = known.code();
-    if (known.context().peer >= 0) fault.culprit = known.context().peer;
-    fault.text = known.what();
-  } catch (const std::exception& other) {
-    fault.text = std::string("its call was interrupted: ") + other.what();
-  } catch (...) {
-  }
-  links_.board->raise(fault);
-  std::rethrow_exception(error);
 }
 
 void CollectiveRunner::run_alone(const Request& request) {
@@ -228,15 +208,6 @@ MessageLink& CollectiveRunner::link_to(int peer) {
   std::unique_ptr<MessageLink>& link = message_links_[static_cast<std::size_t>(peer)];
   if (!link) link = links_.open(peer);
   return *link;
-}
-
-void CollectiveRunner::close() noexcept {
-  monitor_.close();
-  links_.board->leave();
-}
-
-void CollectiveRunner::abort(const std::string& reason) noexcept {
-  links_.board->raise({ErrorCode::aborted, topology_.rank, topology_.rank, "abort: " + reason});
 }
 
 }  // namespace allred

@@ -1,21 +1,10 @@
 #include "engine/communicator.hpp"
 
 #include "common/error.hpp"
-#include "transport/shm/doorbell.hpp"
-#include "transport/shm/fault_board.hpp"
-#include "transport/shm/message_link.hpp"
-#include "transport/shm/peer_memory.hpp"
-#include "transport/shm/segment.hpp"
+#include "engine/callback_scope.hpp"
 
 namespace allred {
 namespace {
-
-Links open_links(const std::shared_ptr<shm::Segment>& segment) {
-  return {.memory = std::make_unique<shm::SegmentPeerMemory>(segment),
-          .doorbell = std::make_unique<shm::FutexDoorbell>(segment),
-          .board = std::make_unique<shm::SegmentFaultBoard>(segment),
-          .open = [segment](int peer) { return std::make_unique<shm::SegmentMessageLink>(segment, peer); }};
-}
 
 void check(const Config& config, int size) {
   const std::size_t least = 64 * StagingRing::kDepth * static_cast<std::size_t>(size);
@@ -30,48 +19,97 @@ void check(const Config& config, int size) {
   }
 }
 
-}  // namespace
-
-Communicator::Communicator(Bootstrap& bootstrap, const Config& config) : config_(config) {
+Connections check_and_connect(Bootstrap& bootstrap, const Config& config) {
   check(config, bootstrap.size());
-  const shm::Exchange exchange{bootstrap.rank(), bootstrap.size(),
-                               [&bootstrap](const std::string& blob) { return bootstrap.all_gather(blob); }};
-  shm::Attached attached = shm::attach(exchange, config.staging_bytes, Deadline::after(config.timeout));
-  runner_ = std::make_unique<CollectiveRunner>(std::move(attached.topology), open_links(attached.segment), config);
-  queue_ = std::make_shared<OperationQueue>(
-      [runner = runner_.get()](const Request& request, const Caller& caller) { runner->run(request, caller); },
-      [runner = runner_.get()](const std::string& reason) { runner->abort(reason); });
+  return connect(bootstrap, config);
 }
 
+std::exception_ptr closed_error() {
+  return std::make_exception_ptr(Error(ErrorCode::aborted, "the communicator was closed"));
+}
+
+}  // namespace
+
+Communicator::Stream::Stream(Connections& connections, Monitor& monitor, const Config& config, int depth)
+    : runner(connections.topology, monitor, connections.open_stream(depth), config),
+      queue(std::make_shared<OperationQueue>(
+          [this](const Request& request, const Caller& caller) { runner.run(request, caller); },
+          [&monitor](const std::string& reason) { monitor.abort(reason); }, depth)) {}
+
+Communicator::Parts::Parts(Connections connected, const Config& config)
+    : connections(std::move(connected)), monitor(connections.topology, *connections.board) {
+  streams[0] = new Stream(connections, monitor, config, 0);
+}
+
+Communicator::Parts::~Parts() {
+  for (std::atomic<Stream*>& each : streams) delete each.load();
+}
+
+Communicator::Communicator(Bootstrap& bootstrap, const Config& config)
+    : config_(config), parts_(std::make_unique<Parts>(check_and_connect(bootstrap, config), config)) {}
+
 Communicator::~Communicator() {
-  if (!fork_guard_.in_forked_child()) {
+  if (fork_guard_.in_forked_child()) {
+    static_cast<void>(parts_.release());
+  } else {
     close();
-    return;
   }
-  // A forked child has neither the memory nor the threads: it must not touch what belongs to its parent.
-  static_cast<void>(runner_.release());
-  new std::shared_ptr<OperationQueue>(std::move(queue_));
 }
 
 void Communicator::run(const Request& request, CheckInterrupt check_interrupt) {
   check_owner();
-  queue_->run(request, check_interrupt);
+  stream().queue->run(request, check_interrupt);
 }
 
-std::shared_ptr<Work> Communicator::submit(Request request) {
+std::shared_ptr<CollectiveWork> Communicator::submit(Request request) {
   check_owner();
-  return queue_->submit(std::move(request));
+  return stream().queue->submit(std::move(request));
+}
+
+void Communicator::refuse(const std::string& reason) {
+  check_owner();
+  Request refusal;
+  refusal.prepare = [reason](Request&) { throw Error(ErrorCode::invalid_argument, reason); };
+  try {
+    OperationQueue& queue = *stream().queue;
+    if (!queue.try_run(refusal, nullptr)) queue.submit(std::move(refusal));
+  } catch (const Error&) {  // its own, or that of a communicator that is over, whose peers know
+  }
+}
+
+Communicator::Stream& Communicator::stream() {
+  const int depth = CallbackScope::depth();
+  if (depth >= kNumStreams) {
+    throw Error(ErrorCode::unsupported, "collectives in callbacks of collectives in callbacks nest at most " +
+                                            std::to_string(kNumStreams - 1) + " deep");
+  }
+  Stream* known = parts_->streams[static_cast<std::size_t>(depth)].load(std::memory_order_acquire);
+  return known != nullptr ? *known : open_stream(depth);
+}
+
+Communicator::Stream& Communicator::open_stream(int depth) {
+  const std::lock_guard lock(parts_->mutex);
+  std::atomic<Stream*>& slot = parts_->streams[static_cast<std::size_t>(depth)];
+  if (parts_->closed) std::rethrow_exception(closed_error());
+  if (slot.load() == nullptr) slot = new Stream(parts_->connections, parts_->monitor, config_, depth);
+  return *slot.load();
 }
 
 void Communicator::abort(const std::string& reason) {
   check_owner();
-  runner_->abort(reason);
+  parts_->monitor.abort(reason);
 }
 
 void Communicator::close() noexcept {
   if (fork_guard_.in_forked_child()) return;
-  runner_->close();
-  queue_->close(std::make_exception_ptr(Error(ErrorCode::aborted, "the communicator was closed")));
+  parts_->monitor.close();
+  {
+    const std::lock_guard lock(parts_->mutex);
+    parts_->closed = true;
+  }
+  for (const std::atomic<Stream*>& each : parts_->streams) {
+    if (const Stream* stream = each.load()) stream->queue->close(closed_error());
+  }
 }
 
 void Communicator::check_owner() const {

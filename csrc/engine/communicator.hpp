@@ -1,12 +1,16 @@
 // Communicator: a group of ranks that run collectives together. The core's front door.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "bootstrap/bootstrap.hpp"
 #include "common/config.hpp"
 #include "engine/collective_runner.hpp"
+#include "engine/connections.hpp"
 #include "engine/fork_guard.hpp"
 #include "engine/operation_queue.hpp"
 #include "engine/work.hpp"
@@ -14,8 +18,9 @@
 namespace allred {
 
 /// A value: any number of them live side by side, and ranks may be threads of one process. Each rank must make the same
-/// calls in the same order. Thread-safe, though calls from several threads have no order among them. Belongs to the
-/// process that made it: a forked child gets an error.
+/// calls in the same order. Thread-safe, though calls from several threads have no order among them. Calls made in a
+/// Work's callback do not count among the program's: they are in order among themselves. Belongs to the process that
+/// made it: a forked child gets an error.
 class Communicator {
  public:
   /// Collective over the ranks of `bootstrap`; blocks until all are there. Throws Error(timeout) past config.timeout.
@@ -24,9 +29,9 @@ class Communicator {
   Communicator(const Communicator&) = delete;  // shares memory with its peers under its identity
   Communicator& operator=(const Communicator&) = delete;
 
-  int rank() const noexcept { return runner_->topology().rank; }
-  int size() const noexcept { return runner_->topology().size(); }
-  const Topology& topology() const noexcept { return runner_->topology(); }
+  int rank() const noexcept { return topology().rank; }
+  int size() const noexcept { return topology().size(); }
+  const Topology& topology() const noexcept { return parts_->connections.topology; }
   const Config& config() const noexcept { return config_; }
 
   /// Carries out `request` and returns when its result is there. In this thread, where nothing submitted before is
@@ -34,7 +39,11 @@ class Communicator {
   void run(const Request& request, CheckInterrupt check_interrupt = nullptr);
 
   /// Starts `request` and returns. Its buffers must not be touched until the work is done.
-  std::shared_ptr<Work> submit(Request request);
+  std::shared_ptr<CollectiveWork> submit(Request request);
+
+  /// This rank's next call is not going to be made, for `reason`: the peers, which may be waiting for it, get an error
+  /// that says so, and all are in step. Returns at once.
+  void refuse(const std::string& reason);
 
   /// Ends all calls of all ranks, now and later, with an error that holds `reason`. Returns at once.
   void abort(const std::string& reason);
@@ -43,14 +52,38 @@ class Communicator {
   /// left. Idempotent.
   void close() noexcept;
 
-  Algorithm choose(const Request& request) const { return runner_->choose(request); }
+  /// The fault that ended the communicator, if one did.
+  std::optional<Fault> fault() const { return parts_->monitor.fault(); }
+
+  Algorithm choose(const Request& request) const { return parts_->streams[0].load()->runner.choose(request); }
 
  private:
+  /// Collectives that have an order among themselves.
+  struct Stream {
+    Stream(Connections& connections, Monitor& monitor, const Config& config, int depth);
+
+    CollectiveRunner runner;
+    std::shared_ptr<OperationQueue> queue;
+  };
+
+  /// All that a forked child must not touch: it has neither the memory nor the threads.
+  struct Parts {
+    Parts(Connections connected, const Config& config);
+    ~Parts();
+
+    Connections connections;
+    Monitor monitor;
+    std::mutex mutex;  // held to open a stream
+    std::array<std::atomic<Stream*>, kNumStreams> streams{};
+    bool closed = false;
+  };
+
+  Stream& stream();
+  Stream& open_stream(int depth);
   void check_owner() const;
 
   Config config_;
-  std::unique_ptr<CollectiveRunner> runner_;
-  std::shared_ptr<OperationQueue> queue_;
+  std::unique_ptr<Parts> parts_;
   ForkGuard fork_guard_;
 };
 

@@ -1,6 +1,7 @@
 #include "engine/operation_queue.hpp"
 
 #include "common/error.hpp"
+#include "engine/callback_scope.hpp"
 
 namespace allred {
 
@@ -24,30 +25,24 @@ class OperationQueue::Execution {
   OperationQueue& queue_;
 };
 
-namespace {
-
-void call_all(const Work::Callbacks& callbacks, const Work& work) {
-  for (const auto& callback : callbacks) callback(work);
-}
-
-}  // namespace
-
-OperationQueue::OperationQueue(Run run, Abort abort) : run_(std::move(run)), abort_(std::move(abort)) {}
+OperationQueue::OperationQueue(Run run, Abort abort, int depth)
+    : run_(std::move(run)), abort_(std::move(abort)), depth_(depth) {}
 
 OperationQueue::~OperationQueue() {
   for (std::thread& thread : progress_)
     thread.detach();  // close() takes them; without it the process is on its way out
 }
 
-void OperationQueue::run(const Request& request, CheckInterrupt check_interrupt) {
+bool OperationQueue::try_run(const Request& request, CheckInterrupt check_interrupt) {
   check_not_reentered();
-  {
-    const Execution execution(*this, std::try_to_lock);
-    if (execution && pending_.load(std::memory_order_acquire) == 0) {
-      run_(request, {.in_background = false, .check_interrupt = check_interrupt});
-      return;
-    }
-  }
+  const Execution execution(*this, std::try_to_lock);
+  if (!execution || pending_.load(std::memory_order_acquire) != 0) return false;
+  run_(request, {.in_background = false, .check_interrupt = check_interrupt});
+  return true;
+}
+
+void OperationQueue::run(const Request& request, CheckInterrupt check_interrupt) {
+  if (try_run(request, check_interrupt)) return;
   const std::shared_ptr<Work> work = submit(request);
   try {
     work->wait(std::nullopt, check_interrupt);
@@ -63,8 +58,8 @@ void OperationQueue::run(const Request& request, CheckInterrupt check_interrupt)
   }
 }
 
-std::shared_ptr<Work> OperationQueue::submit(Request request) {
-  auto work = std::make_shared<Work>(std::move(request), weak_from_this());
+std::shared_ptr<CollectiveWork> OperationQueue::submit(Request request) {
+  auto work = std::make_shared<CollectiveWork>(std::move(request), weak_from_this());
   {
     const std::lock_guard lock(mutex_);
     if (closed_) std::rethrow_exception(closed_);
@@ -83,37 +78,71 @@ void OperationQueue::keep_going() {
   progress_.emplace_back([self = shared_from_this()] { self->run_in_background(); });
 }
 
-std::shared_ptr<Work> OperationQueue::next() {
+std::shared_ptr<CollectiveWork> OperationQueue::next() {
   const std::lock_guard lock(mutex_);
   if (works_.empty()) return nullptr;
-  std::shared_ptr<Work> work = std::move(works_.front());
+  std::shared_ptr<CollectiveWork> work = std::move(works_.front());
   works_.pop_front();
   return work;
 }
 
 /// Needs an Execution, under which works become done in the order in which they were made.
-Work::Callbacks OperationQueue::run_one(Work& work, const Caller& caller) {
+void OperationQueue::run_one(const std::shared_ptr<CollectiveWork>& work, const Caller& caller) {
   std::exception_ptr error;
   try {
-    run_(work.request(), caller);
+    run_(work->request(), caller);
   } catch (...) {
     error = std::current_exception();
   }
+  end(work, std::move(error));
+}
+
+void OperationQueue::end(const std::shared_ptr<CollectiveWork>& work, std::exception_ptr error) {
   pending_.fetch_sub(1, std::memory_order_release);
-  return work.finish(std::move(error));
+  Work::Callbacks callbacks = work->finish(std::move(error));
+  if (callbacks.empty()) return;
+  const std::lock_guard lock(mutex_);
+  ended_.push_back({work, std::move(callbacks)});
+}
+
+void OperationQueue::call_back(std::shared_ptr<CollectiveWork> work, Work::Callback callback) {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_.push_back({std::move(work), {}});
+    ended_.back().callbacks.push_back(std::move(callback));
+  }
+  call_callbacks();
+}
+
+/// Until there are none left, unless another thread is at it.
+void OperationQueue::call_callbacks() {
+  const CallbackScope scope(depth_ + 1);
+  for (Ended ended; next_ended(ended);) {
+    for (const Work::Callback& callback : ended.callbacks) callback(*ended.work);
+    ended = {};  // these may want the interpreter, and so must go without the lock
+    const std::lock_guard lock(mutex_);
+    calling_back_ = false;
+  }
+}
+
+bool OperationQueue::next_ended(Ended& ended) {
+  const std::lock_guard lock(mutex_);
+  if (calling_back_ || ended_.empty()) return false;
+  ended = std::move(ended_.front());
+  ended_.pop_front();
+  return calling_back_ = true;
 }
 
 void OperationQueue::help(const Work& work, CheckInterrupt check_interrupt) {
   check_not_reentered();
   while (!work.done()) {
-    std::shared_ptr<Work> first;
-    Work::Callbacks callbacks;
+    std::shared_ptr<CollectiveWork> first;  // may want the interpreter when it goes, and so outlives the execution
     {
       const Execution execution(*this, std::try_to_lock);
       if (!execution || !(first = next())) return;
-      callbacks = run_one(*first, {.in_background = false, .check_interrupt = check_interrupt});
+      run_one(first, {.in_background = false, .check_interrupt = check_interrupt});
     }
-    call_all(callbacks, *first);
+    call_callbacks();
   }
 }
 
@@ -123,25 +152,20 @@ void OperationQueue::run_in_background() {
     submitted_.wait(lock, [this] { return closed_ || !works_.empty(); });
     if (closed_) return;
     lock.unlock();
-    std::shared_ptr<Work> work;
-    Work::Callbacks callbacks;
+    std::shared_ptr<CollectiveWork> work;
     {
       const Execution execution(*this);
-      if ((work = next())) callbacks = run_one(*work, {.in_background = true});
+      if ((work = next())) run_one(work, {.in_background = true});
     }
-    if (!callbacks.empty()) {
-      lock.lock();
-      --num_ready_;
-      keep_going();  // the callbacks may wait for other calls
-      lock.unlock();
-      call_all(callbacks, *work);
-      lock.lock();
-      ++num_ready_;
-      lock.unlock();
-    }
-    callbacks.clear();  // these two may want the interpreter, and so must go without the lock
-    work.reset();
+    work.reset();  // may want the interpreter, and so goes without a lock
     lock.lock();
+    if (calling_back_ || ended_.empty()) continue;
+    --num_ready_;
+    keep_going();  // the callbacks may wait for other calls
+    lock.unlock();
+    call_callbacks();
+    lock.lock();
+    ++num_ready_;
   }
 }
 
@@ -160,10 +184,8 @@ void OperationQueue::close(std::exception_ptr reason) {
     progress.swap(progress_);
   }
   submitted_.notify_all();
-  while (const std::shared_ptr<Work> work = next()) {  // first, since callbacks may be waiting for them
-    pending_.fetch_sub(1, std::memory_order_release);
-    call_all(work->finish(reason), *work);
-  }
+  while (const std::shared_ptr<CollectiveWork> work = next()) end(work, reason);
+  call_callbacks();
   // A signal handler may close under a call of its own thread, for which the progress threads wait; they find nothing
   // to do when it has ended.
   const bool reentered = executor_.load(std::memory_order_relaxed) == std::this_thread::get_id();
@@ -171,6 +193,15 @@ void OperationQueue::close(std::exception_ptr reason) {
     // A work's callback may drop the communicator's last owner, on this very thread.
     reentered || thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
   }
+}
+
+void CollectiveWork::help(CheckInterrupt check_interrupt) {
+  if (const std::shared_ptr<OperationQueue> queue = queue_.lock()) queue->help(*this, check_interrupt);
+}
+
+void CollectiveWork::call_back(Callback callback) {
+  const std::shared_ptr<OperationQueue> queue = queue_.lock();
+  queue ? queue->call_back(shared_from_this(), std::move(callback)) : callback(*this);
 }
 
 }  // namespace allred

@@ -1,4 +1,4 @@
-// OperationQueue: runs the calls of one communicator, one at a time, in the order they were made.
+// OperationQueue: runs one stream of collectives, one at a time, in the order in which they were called.
 #pragma once
 
 #include <atomic>
@@ -10,13 +10,13 @@
 #include <thread>
 #include <vector>
 
-#include "engine/work.hpp"
+#include "engine/collective_work.hpp"
 
 namespace allred {
 
 /// Who runs the calls: the caller's thread where it waits anyway, else a progress thread, which is started when
-/// something asynchronous is first asked for. A call's callbacks may wait for other calls, which another progress
-/// thread then runs. Thread-safe.
+/// something asynchronous is first asked for. Callbacks run one at a time, in the order in which the calls ended. They
+/// may wait for other calls, which another progress thread then runs. Thread-safe.
 class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
  public:
   /// Runs one call to its end; throws its error.
@@ -24,7 +24,8 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   /// Makes the call that is running, wherever it is, end soon with an error.
   using Abort = std::function<void(const std::string& reason)>;
 
-  OperationQueue(Run run, Abort abort);
+  /// `depth` is the CallbackScope's depth of those who call.
+  OperationQueue(Run run, Abort abort, int depth);
   ~OperationQueue();
   OperationQueue(const OperationQueue&) = delete;  // works refer to it
   OperationQueue& operator=(const OperationQueue&) = delete;
@@ -34,35 +35,55 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   /// itself.
   void run(const Request& request, CheckInterrupt check_interrupt);
 
+  /// The same where nothing is before it; else answers false and does nothing.
+  bool try_run(const Request& request, CheckInterrupt check_interrupt);
+
   /// Returns at once.
-  std::shared_ptr<Work> submit(Request request);
+  std::shared_ptr<CollectiveWork> submit(Request request);
 
   /// Runs what is queued in this thread, up to and including `work`, unless another thread is at it. Throws as run().
   void help(const Work& work, CheckInterrupt check_interrupt);
 
+  /// Calls `callback` when the callbacks of the calls that ended before have returned.
+  void call_back(std::shared_ptr<CollectiveWork> work, Work::Callback callback);
+
   /// Ends the progress threads. What is still queued ends with `reason`.
   void close(std::exception_ptr reason);
+
+  int depth() const noexcept { return depth_; }
 
  private:
   class Execution;
 
-  std::shared_ptr<Work> next();
-  Work::Callbacks run_one(Work& work, const Caller& caller);
+  /// A call that ended, and who wants to know.
+  struct Ended {
+    std::shared_ptr<CollectiveWork> work;
+    Work::Callbacks callbacks;
+  };
+
+  std::shared_ptr<CollectiveWork> next();
+  void run_one(const std::shared_ptr<CollectiveWork>& work, const Caller& caller);
+  void end(const std::shared_ptr<CollectiveWork>& work, std::exception_ptr error);
+  void call_callbacks();
+  bool next_ended(Ended& ended);
   void run_in_background();
   void keep_going();
   void check_not_reentered() const;
 
   Run run_;
   Abort abort_;
+  const int depth_;
   std::mutex executing_;                     // held by whoever runs calls
   std::atomic<std::thread::id> executor_{};  // whoever that is
   std::mutex mutex_;                         // guards what follows
   std::condition_variable submitted_;
-  std::deque<std::shared_ptr<Work>> works_;
+  std::deque<std::shared_ptr<CollectiveWork>> works_;
   std::atomic<std::size_t> pending_{0};  // queued or running
   std::exception_ptr closed_;
   std::vector<std::thread> progress_;
   int num_ready_ = 0;  // progress threads that are not in callbacks
+  std::deque<Ended> ended_;
+  bool calling_back_ = false;  // some thread is calling callbacks
 };
 
 }  // namespace allred

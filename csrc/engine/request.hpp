@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 
 #include "common/collective.hpp"
 #include "common/dtype.hpp"
@@ -16,10 +19,31 @@ namespace allred {
 /// Where the buffers of a request live. The engine runs CPU requests.
 enum class Device : std::uint8_t { cpu, cuda };
 
+/// What a caller can say of its buffers that a Request does not, such as their shapes.
+class RequestDetails {
+ public:
+  virtual ~RequestDetails() = default;
+  virtual std::string describe() const = 0;
+};
+
+/// A rank's block, where the blocks do not lie one after the other or differ in size.
+struct InputBlock {
+  const void* data;
+  std::size_t count;  // elements
+};
+struct OutputBlock {
+  void* data;
+  std::size_t count;
+};
+
 /// `count` is in elements, as in ScheduleSpec: of the message for all_reduce, broadcast and reduce; of one rank's block
-/// for all_gather and reduce_scatter. `input` and `output` are the same address (all_gather, reduce_scatter: `input`
-/// may be this rank's block of `output`, or the other way round) or do not overlap. Both must stay valid until the work
-/// is done: `keepalive` is held so long.
+/// for all_gather, reduce_scatter, gather, scatter and all_to_all. `input` and `output` are the same address
+/// (all_gather, reduce_scatter: `input` may be this rank's block of `output`, or the other way round) or do not
+/// overlap. Both must stay valid until the work is done: `keepalive` is held so long.
+///
+/// `inputs` and `outputs`, where not empty, hold one block a rank and stand in for `input` and `output`: `outputs` of
+/// all_gather and gather, `inputs` of reduce_scatter and scatter, both of all_to_all. In all_to_all alone their counts
+/// may differ, and `count` is then not read.
 struct Request {
   Collective collective = Collective::barrier;
   ReduceOp op = ReduceOp::sum;
@@ -34,6 +58,12 @@ struct Request {
   void* stream = nullptr;
   std::optional<std::chrono::milliseconds> timeout = {};  // else the communicator's
   std::shared_ptr<void> keepalive = {};
+  std::span<const InputBlock> inputs = {};
+  std::span<const OutputBlock> outputs = {};
+  const RequestDetails* details = nullptr;  // asked when the ranks disagree; lives as long as the buffers
+  /// Called when its turn has come, to fill in what depends on the results of calls before it. What it throws, it
+  /// throws in the caller's stead.
+  std::function<void(Request&)> prepare = {};
 
   std::size_t bytes() const noexcept { return count * size_of(dtype); }
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "common/error.hpp"
-#include "engine/operation_queue.hpp"
 
 namespace allred {
 namespace {
@@ -13,18 +12,13 @@ constexpr std::chrono::milliseconds kInterruptPeriod{50};
 
 }  // namespace
 
-Work::Work(Request request, std::weak_ptr<OperationQueue> queue)
-    : request_(std::move(request)), queue_(std::move(queue)) {}
-
 std::exception_ptr Work::error() const {
   const std::lock_guard lock(mutex_);
   return error_;
 }
 
 void Work::wait(std::optional<std::chrono::milliseconds> timeout, CheckInterrupt check_interrupt) {
-  if (!done() && !timeout) {
-    if (const std::shared_ptr<OperationQueue> queue = queue_.lock()) queue->help(*this, check_interrupt);
-  }
+  if (!done() && !timeout) help(check_interrupt);
   if (!done()) wait_until_done(timeout, check_interrupt);
   release_buffers();
   if (const std::exception_ptr failure = error()) std::rethrow_exception(failure);
@@ -38,8 +32,7 @@ void Work::wait_until_done(std::optional<std::chrono::milliseconds> timeout, Che
     finished_.wait_until(lock, std::min(deadline, Clock::now() + kInterruptPeriod));
     if (done()) return;
     if (Clock::now() >= deadline) {
-      throw Error(ErrorCode::timeout, "waited " + std::to_string(timeout->count()) + " ms for " +
-                                          request_.fingerprint(request_.algorithm).describe() +
+      throw Error(ErrorCode::timeout, "waited " + std::to_string(timeout->count()) + " ms for " + describe() +
                                           ", which is still under way");
     }
     if (check_interrupt != nullptr) {
@@ -50,7 +43,7 @@ void Work::wait_until_done(std::optional<std::chrono::milliseconds> timeout, Che
   }
 }
 
-void Work::on_done(std::function<void(const Work&)> callback) {
+void Work::on_done(Callback callback) {
   {
     const std::lock_guard lock(mutex_);
     if (!done()) {
@@ -58,13 +51,13 @@ void Work::on_done(std::function<void(const Work&)> callback) {
       return;
     }
   }
-  callback(*this);
+  call_back(std::move(callback));
 }
 
 void Work::release_buffers() {
   std::shared_ptr<void> keepalive;  // let go outside the lock: its destructor may want the interpreter
   const std::lock_guard lock(mutex_);
-  keepalive.swap(request_.keepalive);
+  keepalive.swap(keepalive_);
 }
 
 Work::Callbacks Work::finish(std::exception_ptr error) {

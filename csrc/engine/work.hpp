@@ -9,20 +9,24 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/request.hpp"
 
 namespace allred {
 
-class OperationQueue;
-
-/// Shared by the caller and the queue that runs it. Thread-safe.
-class Work : public std::enable_shared_from_this<Work> {
+/// Shared by the caller and whoever carries the call out. Thread-safe.
+class Work {
  public:
-  Work(Request request, std::weak_ptr<OperationQueue> queue);
+  /// `keepalive` holds the buffers until the caller has waited or let go.
+  explicit Work(std::shared_ptr<void> keepalive) : keepalive_(std::move(keepalive)) {}
+  Work(const Work&) = delete;  // waited for where it is
+  Work& operator=(const Work&) = delete;
+  virtual ~Work() = default;
 
-  const Request& request() const noexcept { return request_; }
+  /// The call as a person would write it.
+  virtual std::string describe() const = 0;
 
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
 
@@ -30,24 +34,31 @@ class Work : public std::enable_shared_from_this<Work> {
   std::exception_ptr error() const;
 
   /// Blocks until it is done, lets go of its buffers, and throws the error it ended with. Throws Error(timeout) if it
-  /// is still under way after `timeout`; it then goes on. Without a timeout the waiting thread lends a hand: it runs
-  /// what is queued. `check_interrupt` is called now and then.
+  /// is still under way after `timeout`; it then goes on. Without a timeout the waiting thread lends a hand.
+  /// `check_interrupt` is called now and then.
   void wait(std::optional<std::chrono::milliseconds> timeout = std::nullopt, CheckInterrupt check_interrupt = nullptr);
 
-  /// Calls `callback` once it is done: at once if it is, else on the thread that finishes it.
-  void on_done(std::function<void(const Work&)> callback);
+  using Callback = std::function<void(const Work&)>;
+  using Callbacks = std::vector<Callback>;
 
-  using Callbacks = std::vector<std::function<void(const Work&)>>;
+  /// Calls `callback` once it is done, on the thread that finishes it or, if it is done, on this one.
+  void on_done(Callback callback);
 
-  /// By the queue, once: makes it done. Returns what is to be called now, with no lock held.
+  /// By whoever carries it out, once: makes it done. Returns what is to be called now, with no lock held.
   Callbacks finish(std::exception_ptr error);
+
+ protected:
+  /// Lets the calling thread carry out calls until this one is done. Returns early where another thread is at it.
+  virtual void help(CheckInterrupt check_interrupt) = 0;
+
+  /// Calls `callback` of a work that is done.
+  virtual void call_back(Callback callback) { callback(*this); }
 
  private:
   void release_buffers();
   void wait_until_done(std::optional<std::chrono::milliseconds> timeout, CheckInterrupt check_interrupt);
 
-  Request request_;
-  std::weak_ptr<OperationQueue> queue_;
+  std::shared_ptr<void> keepalive_;
   std::atomic<bool> done_{false};
   mutable std::mutex mutex_;
   std::condition_variable finished_;

@@ -26,7 +26,7 @@ class Watch {
   virtual void check(const WaitReason& reason) = 0;
 };
 
-/// Where a rank sleeps until a peer has done something. One sleeper at a time.
+/// Where a rank sleeps until a peer has done something.
 class Doorbell {
  public:
   virtual ~Doorbell() = default;

@@ -17,7 +17,7 @@ namespace allred {
 struct DirectCall {
   PeerMemory& memory;
   Waiter& waiter;
-  std::uint64_t sequence;
+  std::uint64_t sequence = 0;  // known once all ranks have entered
   Collective collective;
   ReduceOp op;
   DType dtype;
@@ -25,11 +25,11 @@ struct DirectCall {
   std::size_t count;
   const std::byte* input;
   std::byte* output;
-  std::size_t chunk_bytes;              // of its staging memory a rank fills at a time; the same on all ranks
-  std::uint64_t& round;                 // rounds of staging this communicator has been through
-  std::span<const Post*> posts = {};    // each rank's entry to this call, once all have entered
-  std::span<const double> scales = {};  // premul_sum: each rank's factor
-  std::span<const void*> sources = {};  // room for one pointer a rank
+  std::size_t chunk_bytes;                  // of its staging memory a rank fills at a time; the same on all ranks
+  std::uint64_t& round;                     // rounds of staging this communicator has been through
+  std::span<const Post* const> posts = {};  // each rank's entry to this call, once all have entered
+  std::span<const double> scales = {};      // premul_sum: each rank's factor
+  std::span<const void*> sources = {};      // room for one pointer a rank
 
   int rank() const noexcept { return memory.rank(); }
   int size() const noexcept { return memory.size(); }

@@ -62,7 +62,7 @@ py::object call(Communicator& communicator, Request request, const CallOptions& 
   std::vector<ArrayView> held;
   (held.push_back(std::forward<Arrays>(arrays)), ...);
   request.keepalive = keep(std::move(held));
-  return py::cast(communicator.submit(std::move(request)));
+  return py::cast(std::shared_ptr<Work>(communicator.submit(std::move(request))));
 }
 
 void check_pair(const ArrayView& output, const ArrayView& input, std::size_t outputs, std::size_t inputs) {

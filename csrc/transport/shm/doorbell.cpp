@@ -27,13 +27,13 @@ void FutexDoorbell::sleep(const std::function<bool()>& ready, std::chrono::micro
   Control& control = segment_->control(segment_->rank());
   const std::uint32_t heard = control.bell.load(std::memory_order_acquire);
   segment_->header().sleepers.fetch_add(1);
-  control.asleep.exchange(1);  // a full fence on this side, as the membarrier is on the peers'
+  control.asleep.fetch_add(1);  // a full fence on this side, as the membarrier is on the peers'
   fence_everyone();
   if (!ready()) {
     const timespec timeout{at_most.count() / 1'000'000, (at_most.count() % 1'000'000) * 1000};
     futex(control.bell, FUTEX_WAIT, heard, &timeout);  // shared, not private: peers are other processes
   }
-  control.asleep.store(0);
+  control.asleep.fetch_sub(1);
   segment_->header().sleepers.fetch_sub(1);
 }
 

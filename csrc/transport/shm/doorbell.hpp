@@ -19,7 +19,7 @@ class FutexDoorbell final : public Doorbell {
   std::shared_ptr<Segment> segment_;
 };
 
-/// Wakes all ranks that sleep. Called after each release that somebody may wait for.
+/// Wakes all that sleep on this lane. Called after each release that somebody may wait for.
 void ring(Segment& segment) noexcept;
 
 /// Free while nobody sleeps.

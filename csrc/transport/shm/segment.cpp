@@ -29,6 +29,10 @@ std::span<std::byte> bytes_of(T& value) {
   return std::as_writable_bytes(std::span(&value, 1));
 }
 
+Segment::Processes share(std::vector<UniqueFd> processes) {
+  return std::make_shared<const std::vector<UniqueFd>>(std::move(processes));
+}
+
 UniqueFd open_this_process() { return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0))); }
 
 std::string list_missing(const std::vector<bool>& present) {
@@ -68,7 +72,7 @@ class Leader {
       const bool same_process = topology.ranks[rank].process_id == topology.ranks[0].process_id;
       hand_over(*connections[rank], same_process, processes, deadline);
     }
-    return std::make_shared<Segment>(mapping_, layout_, 0, std::move(processes));
+    return std::make_shared<Segment>(mapping_, layout_, 0, share(std::move(processes)));
   }
 
  private:
@@ -140,7 +144,7 @@ std::shared_ptr<Segment> join(const std::string& address, const Topology& topolo
     for (UniqueFd& each : connection.recv(bytes_of(again), deadline)) processes.push_back(std::move(each));
   }
   processes.resize(topology.ranks.size());
-  return std::make_shared<Segment>(std::move(mapping), layout, topology.rank, std::move(processes));
+  return std::make_shared<Segment>(std::move(mapping), layout, topology.rank, share(std::move(processes)));
 }
 
 /// What each rank tells all others first: who it is, rank 0's address, and what already went wrong, if anything.
@@ -176,7 +180,7 @@ void await_attached(const Segment& segment, const FaultBoard& board, int peer, c
 void reserve_together(const std::shared_ptr<Segment>& segment, const Deadline& deadline) {
   SegmentFaultBoard board(segment);
   try {
-    segment->reserve_initial();
+    segment->reserve_for_collectives();
   } catch (const Error& error) {
     board.raise({error.code(), segment->rank(), segment->rank(),
                  "rank " + std::to_string(segment->rank()) + " could not start: " + error.what()});
@@ -188,8 +192,12 @@ void reserve_together(const std::shared_ptr<Segment>& segment, const Deadline& d
 
 }  // namespace
 
-Segment::Segment(std::shared_ptr<Mapping> mapping, Layout layout, int rank, std::vector<UniqueFd> processes)
+Segment::Segment(std::shared_ptr<Mapping> mapping, Layout layout, int rank, Processes processes)
     : mapping_(std::move(mapping)), layout_(layout), rank_(rank), processes_(std::move(processes)) {}
+
+std::shared_ptr<Segment> Segment::lane(std::size_t lane) const {
+  return std::make_shared<Segment>(mapping_, layout_.of_lane(lane), rank_, processes_);
+}
 
 Attached attach(const Exchange& exchange, std::size_t staging_bytes, const Deadline& deadline) {
   Introduction introduction{allred::encode(describe_this_rank()), "", ""};

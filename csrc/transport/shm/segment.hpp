@@ -13,10 +13,16 @@
 
 namespace allred::shm {
 
-/// One rank's hold on the memory, and on its peers' processes. Ranks that are threads of one process share one Mapping.
+/// One rank's hold on one lane of the memory, and on its peers' processes. Ranks that are threads of one process share
+/// one Mapping.
 class Segment {
  public:
-  Segment(std::shared_ptr<Mapping> mapping, Layout layout, int rank, std::vector<UniqueFd> processes);
+  using Processes = std::shared_ptr<const std::vector<UniqueFd>>;
+
+  Segment(std::shared_ptr<Mapping> mapping, Layout layout, int rank, Processes processes);
+
+  /// The same rank's hold on another lane.
+  std::shared_ptr<Segment> lane(std::size_t lane) const;
 
   int rank() const noexcept { return rank_; }
   int size() const noexcept { return static_cast<int>(layout_.size()); }
@@ -33,13 +39,14 @@ class Segment {
     return mapping_->data() + layout_.channel(index(from), index(to));
   }
 
-  /// Back this rank's own parts with memory.
-  void reserve_initial() { mapping_->reserve(layout_.control(index(rank_)), layout_.initial_bytes()); }
+  /// Back this rank's own parts with memory: before it uses the lane at all, and then before it uses the part.
+  void reserve_for_messages() { mapping_->reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
+  void reserve_for_collectives() { mapping_->reserve(layout_.control(index(rank_)), layout_.collective_bytes()); }
   void reserve_staging() { mapping_->reserve(layout_.staging(index(rank_)), layout_.staging_bytes()); }
   void reserve_channel(int to) { mapping_->reserve(layout_.channel(index(rank_), index(to)), Layout::kChannelBytes); }
 
   /// A pidfd, or -1 for a rank of this process and where the kernel has none.
-  int process(int rank) const noexcept { return processes_[index(rank)].get(); }
+  int process(int rank) const noexcept { return (*processes_)[index(rank)].get(); }
 
  private:
   static std::size_t index(int rank) noexcept { return static_cast<std::size_t>(rank); }
@@ -51,7 +58,7 @@ class Segment {
   std::shared_ptr<Mapping> mapping_;
   Layout layout_;
   int rank_;
-  std::vector<UniqueFd> processes_;
+  Processes processes_;
 };
 
 /// How start-up blobs travel: each rank gives one and gets all, in rank order.

@@ -1,0 +1,134 @@
+#include "engine/agreement.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/error.hpp"
+
+namespace allred {
+
+Agreement::Agreement(const Monitor& monitor, PeerMemory& memory)
+    : monitor_(monitor), memory_(memory), posts_(static_cast<std::size_t>(memory.size())) {}
+
+void Agreement::enter(const Entry& entry, Waiter& waiter) {
+  fingerprint_ = entry.fingerprint;
+  if (entered_alone_) settle_refusals(waiter);
+  ++sequence_;
+  post(entry);
+  await_posts(waiter);
+  check(entry, waiter);
+}
+
+void Agreement::post(const Entry& entry) {
+  Post post{.fingerprint = entry.fingerprint, .scale = entry.scale, .payload = {}};
+  const std::size_t bytes = entry.contribution.size();
+  const bool fits_post = bytes <= Post::kPayloadBytes;
+  if (bytes != 0) {
+    std::memcpy(fits_post ? post.payload.data() : memory_.mailbox(memory_.rank(), sequence_), entry.contribution.data(),
+                bytes);
+  }
+  memory_.post(sequence_, post);
+}
+
+void Agreement::await_posts(Waiter& waiter) {
+  for (int peer = 0; peer < memory_.size(); ++peer) {
+    posts_[static_cast<std::size_t>(peer)] = &memory_.await_post(peer, sequence_, waiter);
+  }
+}
+
+// ---- disagreement: all ranks see it, and so are still in step ----
+
+void Agreement::check(const Entry& entry, Waiter& waiter) {
+  int other = 0;  // the first rank that does not agree with rank 0
+  bool refused = post_of(0).fingerprint.is_refusal();
+  for (int rank = 1; rank < memory_.size(); ++rank) {
+    const Fingerprint& fingerprint = post_of(rank).fingerprint;
+    if (fingerprint == post_of(0).fingerprint) continue;
+    if (other == 0) other = rank;
+    refused |= fingerprint.is_refusal();
+  }
+  if (refused) throw_refused();
+  if (other != 0) throw_disagreement(entry, other, waiter);
+}
+
+void Agreement::throw_refused() const {
+  std::string text = "call #" + std::to_string(sequence_) + " " + describe() + " was not made";
+  int culprit = -1;
+  for (int rank = 0; rank < memory_.size(); ++rank) {
+    if (!post_of(rank).fingerprint.is_refusal()) continue;
+    if (culprit < 0) culprit = rank;
+    text += "; " + monitor_.describe(rank) + " refused: " + text_of(rank);
+  }
+  throw Error(ErrorCode::mismatch, text, monitor_.context(culprit, this));
+}
+
+void Agreement::throw_disagreement(const Entry& entry, int other, Waiter& waiter) {
+  std::string text = "ranks disagree about call #" + std::to_string(sequence_) + ", and no data was moved";
+  ErrorContext context = monitor_.context(other, this);
+  // The fingerprints have no room for shapes: each rank says in words what it called.
+  exchange_texts(describe() + (entry.details == nullptr ? "" : " on " + entry.details->describe()), waiter);
+  for (int rank = 0; rank < memory_.size(); ++rank) {
+    if (rank != 0 && text_of(rank) == text_of(0)) continue;
+    text += (rank == 0 ? ": " : "; ") + monitor_.describe(rank) + " called " + text_of(rank);
+  }
+  throw Error(ErrorCode::mismatch, text, std::move(context));
+}
+
+void Agreement::exchange_texts(const std::string& own, Waiter& waiter) {
+  post_text(own);
+  await_posts(waiter);
+}
+
+void Agreement::post_text(const std::string& text) {
+  Post post{.fingerprint = Fingerprint::refusal(), .scale = 1.0, .payload = {}};
+  const std::uint64_t bytes = std::min(text.size(), memory_.mailbox_bytes());
+  std::memcpy(post.payload.data(), &bytes, sizeof(bytes));
+  std::memcpy(memory_.mailbox(memory_.rank(), ++sequence_), text.data(), bytes);
+  memory_.post(sequence_, post);
+}
+
+/// What `rank` posted by post_text(). Needs its post.
+std::string Agreement::text_of(int rank) const {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, post_of(rank).payload.data(), sizeof(bytes));
+  return {reinterpret_cast<const char*>(memory_.mailbox(rank, sequence_)), bytes};
+}
+
+// ---- refusal ----
+
+void Agreement::refuse(const std::string& reason) {
+  refusals_.push_back(reason);
+  if (entered_alone_ && !all_entered()) return;
+  post_text(refusals_.front());
+  refusals_.pop_front();
+  entered_alone_ = true;
+}
+
+/// Posts what is left to be posted and reads the peers' posts of those calls, without which the next post would be too
+/// early: PeerMemory keeps two.
+void Agreement::settle_refusals(Waiter& waiter) {
+  await_posts(waiter);
+  for (; !refusals_.empty(); refusals_.pop_front()) {
+    post_text(refusals_.front());
+    await_posts(waiter);
+  }
+  entered_alone_ = false;
+}
+
+bool Agreement::all_entered() const noexcept {
+  for (int peer = 0; peer < memory_.size(); ++peer) {
+    if (memory_.last_post(peer).sequence < sequence_) return false;
+  }
+  return true;
+}
+
+std::string Agreement::describe_progress(int peer) const {
+  const PeerMemory::LastPost last = memory_.last_post(peer);
+  const std::string who = "; rank " + std::to_string(peer);
+  if (last.sequence == 0) return who + " has not made a call yet";
+  if (last.sequence >= sequence_) return who + " has entered this call but did not get so far";
+  return who + " has not entered this call, its last was #" + std::to_string(last.sequence) + " " +
+         last.fingerprint.describe();
+}
+
+}  // namespace allred

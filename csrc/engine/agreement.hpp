@@ -1,0 +1,67 @@
+// Agreement: the ranks enter each collective together, and only if all of them call the same.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/call_description.hpp"
+#include "engine/monitor.hpp"
+#include "engine/request.hpp"
+#include "transport/peer_memory.hpp"
+
+namespace allred {
+
+/// What a rank shows its peers when it enters a call.
+struct Entry {
+  Fingerprint fingerprint;
+  double scale = 1.0;                            // premul_sum: this rank's factor
+  std::span<const std::byte> contribution = {};  // of a one-shot algorithm; goes into the post or the mailbox
+  const RequestDetails* details = nullptr;       // for an error that says what each rank called
+};
+
+/// One stream of calls, numbered from 1 on all ranks alike. A call that a rank refuses to make counts as well: its
+/// peers learn of it when they enter, and all are in step again. Used by one thread at a time. `monitor` and `memory`
+/// must outlive it.
+class Agreement final : public CallDescription {
+ public:
+  Agreement(const Monitor& monitor, PeerMemory& memory);
+
+  /// Blocks until all ranks have entered. Throws Error(mismatch) on all ranks where they disagree or one refused.
+  void enter(const Entry& entry, Waiter& waiter);
+
+  /// Tells the peers, when they enter this rank's next call, that it is not going to be made. Does not block.
+  void refuse(const std::string& reason);
+
+  /// Each rank's entry to the call.
+  std::span<const Post* const> posts() const noexcept { return posts_; }
+
+  std::uint64_t sequence() const override { return sequence_; }
+  std::string describe() const override { return fingerprint_.describe(); }
+  std::string describe_progress(int peer) const override;
+
+ private:
+  void post(const Entry& entry);
+  void await_posts(Waiter& waiter);
+  void check(const Entry& entry, Waiter& waiter);
+  [[noreturn]] void throw_refused() const;
+  [[noreturn]] void throw_disagreement(const Entry& entry, int other, Waiter& waiter);
+  void exchange_texts(const std::string& own, Waiter& waiter);
+  void post_text(const std::string& text);
+  std::string text_of(int rank) const;
+  void settle_refusals(Waiter& waiter);
+  bool all_entered() const noexcept;
+  const Post& post_of(int rank) const noexcept { return *posts_[static_cast<std::size_t>(rank)]; }
+
+  const Monitor& monitor_;
+  PeerMemory& memory_;
+  std::uint64_t sequence_ = 0;
+  Fingerprint fingerprint_;
+  std::vector<const Post*> posts_;
+  std::deque<std::string> refusals_;  // not posted yet, as not all peers have entered the call before
+  bool entered_alone_ = false;        // the last post was a refusal: nobody has waited for the peers' posts
+};
+
+}  // namespace allred

@@ -1,0 +1,32 @@
+// CollectiveWork: the Work of a collective that waits its turn in an OperationQueue.
+#pragma once
+
+#include <memory>
+
+#include "engine/request.hpp"
+#include "engine/work.hpp"
+
+namespace allred {
+
+class OperationQueue;
+
+/// Shared by the caller and the queue. Thread-safe.
+class CollectiveWork final : public Work, public std::enable_shared_from_this<CollectiveWork> {
+ public:
+  CollectiveWork(Request request, std::weak_ptr<OperationQueue> queue)
+      : Work(std::move(request.keepalive)), request_(std::move(request)), queue_(std::move(queue)) {}
+
+  const Request& request() const noexcept { return request_; }
+
+  std::string describe() const override { return request_.fingerprint(request_.algorithm).describe(); }
+
+ protected:
+  void help(CheckInterrupt check_interrupt) override;
+  void call_back(Callback callback) override;
+
+ private:
+  Request request_;
+  std::weak_ptr<OperationQueue> queue_;
+};
+
+}  // namespace allred

@@ -1,0 +1,58 @@
+#include "engine/connections.hpp"
+
+#include "common/error.hpp"
+#include "transport/shm/doorbell.hpp"
+#include "transport/shm/fault_board.hpp"
+#include "transport/shm/message_link.hpp"
+#include "transport/shm/peer_memory.hpp"
+#include "transport/shm/remote_memory.hpp"
+#include "transport/shm/segment.hpp"
+
+namespace allred {
+namespace {
+
+static_assert(shm::kLanes == kNumStreams + 1, "a lane for each stream of collectives and one for messages");
+
+std::function<std::unique_ptr<MessageLink>(int)> link_opener(const std::shared_ptr<shm::Segment>& lane) {
+  return [lane](int peer) { return std::make_unique<shm::SegmentMessageLink>(lane, peer); };
+}
+
+CollectiveLinks open_stream(const shm::Segment& segment, int stream) {
+  const std::shared_ptr<shm::Segment> lane = segment.lane(static_cast<std::size_t>(stream));
+  lane->reserve_for_collectives();
+  return {.memory = std::make_unique<shm::SegmentPeerMemory>(lane),
+          .doorbell = std::make_unique<shm::FutexDoorbell>(lane),
+          .open = link_opener(lane)};
+}
+
+PointToPointLinks open_point_to_point(const shm::Segment& segment, const std::vector<bool>& same_process) {
+  const std::shared_ptr<shm::Segment> lane = segment.lane(kNumStreams);
+  lane->reserve_for_messages();
+  return {.doorbell = std::make_unique<shm::FutexDoorbell>(lane),
+          .remote = std::make_unique<shm::ProcessMemory>(lane, same_process),
+          .open = link_opener(lane)};
+}
+
+std::vector<bool> in_this_process(const Topology& topology) {
+  std::vector<bool> same;
+  const std::string& own = topology.ranks[static_cast<std::size_t>(topology.rank)].process_id;
+  for (const RankInfo& info : topology.ranks) same.push_back(info.process_id == own);
+  return same;
+}
+
+}  // namespace
+
+Connections connect(Bootstrap& bootstrap, const Config& config) {
+  const shm::Exchange exchange{bootstrap.rank(), bootstrap.size(),
+                               [&bootstrap](const std::string& blob) { return bootstrap.all_gather(blob); }};
+  shm::Attached attached = shm::attach(exchange, config.staging_bytes, Deadline::after(config.timeout));
+  std::vector<bool> same_process = in_this_process(attached.topology);
+  const std::shared_ptr<shm::Segment> segment = std::move(attached.segment);
+  return {.topology = std::move(attached.topology),
+          .board = std::make_unique<shm::SegmentFaultBoard>(segment),
+          .open_stream = [segment](int stream) { return open_stream(*segment, stream); },
+          .open_point_to_point = [segment, same_process = std::move(
+                                               same_process)] { return open_point_to_point(*segment, same_process); }};
+}
+
+}  // namespace allred

@@ -1,0 +1,45 @@
+// Connections: all that connects the ranks of one communicator, of whatever kind.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "bootstrap/bootstrap.hpp"
+#include "common/config.hpp"
+#include "common/topology.hpp"
+#include "transport/fault_board.hpp"
+#include "transport/message_link.hpp"
+#include "transport/peer_memory.hpp"
+#include "transport/remote_memory.hpp"
+
+namespace allred {
+
+/// How many streams of collectives a communicator has: the program's, and one for each level of callbacks.
+inline constexpr int kNumStreams = 3;
+
+/// The links of one stream of collectives. Used by one thread at a time.
+struct CollectiveLinks {
+  std::unique_ptr<PeerMemory> memory;
+  std::unique_ptr<Doorbell> doorbell;
+  std::function<std::unique_ptr<MessageLink>(int peer)> open;  // a MessageLink to a peer
+};
+
+/// The links of messages between two ranks, which do not meet those of collectives.
+struct PointToPointLinks {
+  std::unique_ptr<Doorbell> doorbell;
+  std::unique_ptr<RemoteMemory> remote;
+  std::function<std::unique_ptr<MessageLink>(int peer)> open;
+};
+
+/// Opens links when they are first needed.
+struct Connections {
+  Topology topology;
+  std::unique_ptr<FaultBoard> board;
+  std::function<CollectiveLinks(int stream)> open_stream;
+  std::function<PointToPointLinks()> open_point_to_point;
+};
+
+/// Collective over the ranks of `bootstrap`; blocks until all are there. Throws Error(timeout) past config.timeout.
+Connections connect(Bootstrap& bootstrap, const Config& config);
+
+}  // namespace allred

@@ -1,0 +1,55 @@
+#include "transport/shm/remote_memory.hpp"
+
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <string>
+
+namespace allred::shm {
+namespace {
+
+/// The id by which this process knows the one behind a pidfd, which may live in another name space; -1 if by none.
+int process_id(int pidfd) {
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd));
+  for (std::string word; info >> word;) {
+    int id = -1;
+    if (word == "Pid:" && info >> id) return id > 0 ? id : -1;
+  }
+  return -1;
+}
+
+}  // namespace
+
+ProcessMemory::ProcessMemory(std::shared_ptr<Segment> segment, const std::vector<bool>& same_process)
+    : segment_(std::move(segment)), processes_(same_process.size()) {
+  for (std::size_t rank = 0; rank < same_process.size(); ++rank) {
+    const int pidfd = segment_->process(static_cast<int>(rank));
+    processes_[rank] = same_process[rank] ? kSameProcess : pidfd < 0 ? kRefused : process_id(pidfd);
+  }
+}
+
+bool ProcessMemory::read(int peer, std::byte* destination, std::uint64_t address, std::size_t bytes) noexcept {
+  std::atomic<int>& process = processes_[static_cast<std::size_t>(peer)];
+  const int id = process.load(std::memory_order_relaxed);
+  if (id == kRefused) return false;
+  if (id == kSameProcess) {
+    std::memcpy(destination, reinterpret_cast<const void*>(address), bytes);
+    return true;
+  }
+  for (std::size_t done = 0; done < bytes;) {
+    const iovec local{destination + done, bytes - done};
+    const iovec remote{reinterpret_cast<void*>(address + done), bytes - done};  // NOLINT: another process's address
+    const ssize_t count = process_vm_readv(id, &local, 1, &remote, 1, 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      process.store(kRefused, std::memory_order_relaxed);
+      return false;
+    }
+    done += static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+}  // namespace allred::shm
