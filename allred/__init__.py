@@ -9,6 +9,7 @@ and, in a program that need not import allred at all::
 """
 
 from importlib.metadata import version as _version
+from typing import Any
 
 from allred._core import Work
 from allred.communicator import Communicator, init
@@ -27,6 +28,20 @@ from allred.threads import run_threads
 
 __version__ = _version("allred")
 
+
+def __getattr__(name: str) -> Any:
+    """What needs torch is imported when it is first asked for."""
+    if name == "Options":
+        from allred.backend import load_native
+
+        return load_native().Options
+    if name == "monitored_barrier":
+        from allred.backend import monitored_barrier
+
+        return monitored_barrier
+    raise AttributeError(f"module 'allred' has no attribute {name!r}")
+
+
 __all__ = [
     "AbortedError",
     "Communicator",
@@ -34,11 +49,13 @@ __all__ = [
     "Error",
     "InvalidArgumentError",
     "MismatchError",
+    "Options",
     "PeerLostError",
     "SystemCallError",
     "TimeoutError",
     "UnsupportedError",
     "Work",
     "init",
+    "monitored_barrier",
     "run_threads",
 ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from torch._C._distributed_c10d import Store, _DistributedBackendOptions
+    from torch.distributed import ProcessGroup
 
     Rendezvous = Iterator[tuple[Store, int, int]]
 
@@ -35,25 +36,70 @@ def register() -> None:
         register_rendezvous_handler(scheme, handler)
 
 
-def create_process_group(options: _DistributedBackendOptions, pg_options: object) -> Any:
+def create_process_group(options: _DistributedBackendOptions, pg_options: Any) -> Any:
     """The backend of one process group, with a communicator of its own. Blocks until all of its ranks are there.
+
+    Args:
+        options: what torch knows of the group.
+        pg_options: an :class:`allred.Options`, or None.
 
     Raises:
         ImportError: allred was built for another release of torch, or without torch.
-        ValueError: there are ``pg_options``; allred's settings are ``ALLRED_*`` variables.
+        TypeError: ``pg_options`` are those of another backend.
     """
+    native = load_native()
+    if pg_options is None:
+        pg_options = native.Options()
+    elif not isinstance(pg_options, native.Options):
+        raise TypeError(f"pg_options must be allred.Options, got {type(pg_options).__name__}")
+    pg_options._timeout = options.timeout
+    pg_options.group_name = options.group_id
+    pg_options.global_ranks_in_group = options.global_ranks_in_group
+    return native.ProcessGroupAllred(
+        options.store, options.group_rank, options.group_size, pg_options, make_communicator
+    )
+
+
+def make_communicator(store: Any, rank: int, size: int, options: Any) -> Any:
+    """The communicator of a new group, whose ranks meet at `store`. Collective over them."""
     from allred.bootstrap import StoreBootstrap
     from allred.communicator import Communicator
     from allred.config import Config
 
-    if pg_options is not None:
-        raise ValueError(f"allred takes no pg_options, got {pg_options!r}; its settings are ALLRED_* variables")
-    native = load_native()
-    timeout = options.timeout.total_seconds()
-    store: Any = options.store  # torch's stubs do not know that values may be bytes
-    bootstrap = StoreBootstrap(store, options.group_rank, options.group_size, timeout)
-    communicator = Communicator(bootstrap, Config.from_environment(timeout=timeout))
-    return native.ProcessGroupAllred(communicator)
+    timeout = options._timeout.total_seconds()
+    config = Config.from_environment(
+        timeout=timeout,
+        staging_bytes=options.staging_bytes,
+        wait=options.wait,
+        all_reduce_algorithm=options.all_reduce_algorithm,
+    )
+    return Communicator(StoreBootstrap(store, rank, size, timeout), config)
+
+
+def monitored_barrier(
+    group: ProcessGroup | None = None, timeout: timedelta | None = None, wait_all_ranks: bool = False
+) -> None:
+    """A barrier that says which ranks did not come: ``dist.monitored_barrier``, which insists on Gloo, for allred.
+
+    Args:
+        group: a process group whose backend for CPU is allred; by default the default group.
+        timeout: how long to wait; by default the group's timeout. Zero: not at all.
+        wait_all_ranks: rank 0 names all ranks that are missing, and not only the first.
+
+    Raises:
+        RuntimeError: not all ranks came in time. On rank 0 it names those that did not.
+        ValueError: the group's backend is not allred.
+    """
+    import torch
+    import torch.distributed as dist
+
+    group = group or dist.group.WORLD
+    if group is None:
+        raise ValueError("monitored_barrier: there is no default group; call init_process_group first")
+    backend: Any = group._get_backend(torch.device("cpu"))
+    if backend.name() != NAME:
+        raise ValueError(f"monitored_barrier: the group's backend for CPU is {backend.name()}, expected {NAME}")
+    backend.monitored_barrier(timeout, wait_all_ranks)
 
 
 def load_native() -> ModuleType:

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace allred {
 
@@ -25,6 +26,7 @@ struct ErrorContext {
   std::string host = {};
   std::string operation = {};
   std::uint64_t sequence = 0;
+  std::vector<int> absent = {};  // timeout: the ranks that had not entered the call
 };
 
 class Error : public std::runtime_error {

@@ -98,7 +98,7 @@ std::string Agreement::text_of(int rank) const {
 
 void Agreement::refuse(const std::string& reason) {
   refusals_.push_back(reason);
-  if (entered_alone_ && !all_entered()) return;
+  if (entered_alone_ && !absent().empty()) return;
   post_text(refusals_.front());
   refusals_.pop_front();
   entered_alone_ = true;
@@ -115,11 +115,12 @@ void Agreement::settle_refusals(Waiter& waiter) {
   entered_alone_ = false;
 }
 
-bool Agreement::all_entered() const noexcept {
+std::vector<int> Agreement::absent() const {
+  std::vector<int> ranks;
   for (int peer = 0; peer < memory_.size(); ++peer) {
-    if (memory_.last_post(peer).sequence < sequence_) return false;
+    if (memory_.last_post(peer).sequence < sequence_) ranks.push_back(peer);
   }
-  return true;
+  return ranks;
 }
 
 std::string Agreement::describe_progress(int peer) const {

@@ -41,6 +41,7 @@ class Agreement final : public CallDescription {
   std::uint64_t sequence() const override { return sequence_; }
   std::string describe() const override { return fingerprint_.describe(); }
   std::string describe_progress(int peer) const override;
+  std::vector<int> absent() const override;
 
  private:
   void post(const Entry& entry);
@@ -52,7 +53,6 @@ class Agreement final : public CallDescription {
   void post_text(const std::string& text);
   std::string text_of(int rank) const;
   void settle_refusals(Waiter& waiter);
-  bool all_entered() const noexcept;
   const Post& post_of(int rank) const noexcept { return *posts_[static_cast<std::size_t>(rank)]; }
 
   const Monitor& monitor_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace allred {
 
@@ -16,6 +17,8 @@ class CallDescription {
   virtual std::string describe_progress(int peer) const = 0;
   /// The number of the call on its communicator, or 0 where calls are not numbered.
   virtual std::uint64_t sequence() const = 0;
+  /// The ranks that have not entered the call, where ranks enter calls.
+  virtual std::vector<int> absent() const { return {}; }
 };
 
 }  // namespace allred

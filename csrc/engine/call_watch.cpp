@@ -52,10 +52,12 @@ void CallWatch::check_interrupt(Clock::time_point now) {
 }
 
 void CallWatch::throw_timeout(const WaitReason& reason) const {
+  ErrorContext context = monitor_.context(reason.peer, &call_);
+  context.absent = call_.absent();
   throw Error(ErrorCode::timeout,
-              "timed out after " + std::to_string(timeout_.count()) + " ms: " + describe_wait(reason) +
-                  (reason.peer < 0 ? "" : call_.describe_progress(reason.peer)),
-              monitor_.context(reason.peer, &call_));
+              "timed out after " + std::to_string(timeout_.count()) + " ms, the timeout of this call: " +
+                  describe_wait(reason) + (reason.peer < 0 ? "" : call_.describe_progress(reason.peer)),
+              std::move(context));
 }
 
 std::string CallWatch::describe_wait(const WaitReason& reason) const {

@@ -52,6 +52,17 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       sources_(topology_.ranks.size()) {}
 
 void CollectiveRunner::run(const Request& request, const Caller& caller) {
+  if (!request.batch) return run_one(request, caller);
+  if (request.batch->error) std::rethrow_exception(request.batch->error);
+  try {
+    run_one(request, caller);
+  } catch (...) {
+    request.batch->error = std::current_exception();
+    throw;
+  }
+}
+
+void CollectiveRunner::run_one(const Request& request, const Caller& caller) {
   if (!request.prepare) return run_prepared(request, caller);
   Request prepared = request;
   try {

@@ -31,6 +31,7 @@ class CollectiveRunner {
   Algorithm choose(const Request& request) const;
 
  private:
+  void run_one(const Request& request, const Caller& caller);
   void run_prepared(const Request& request, const Caller& caller);
   void refuse(const std::string& reason);
   void validate(const Request& request) const;

@@ -13,6 +13,7 @@
 #include "common/dtype.hpp"
 #include "common/fingerprint.hpp"
 #include "common/reduce_op.hpp"
+#include "engine/batch.hpp"
 
 namespace allred {
 
@@ -61,6 +62,7 @@ struct Request {
   std::span<const InputBlock> inputs = {};
   std::span<const OutputBlock> outputs = {};
   const RequestDetails* details = nullptr;  // asked when the ranks disagree; lives as long as the buffers
+  std::shared_ptr<Batch> batch = {};
   /// Called when its turn has come, to fill in what depends on the results of calls before it. What it throws, it
   /// throws in the caller's stead.
   std::function<void(Request&)> prepare = {};

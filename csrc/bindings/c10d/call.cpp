@@ -3,12 +3,13 @@
 #include <ATen/MemoryOverlap.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 
+#include <algorithm>
+
+#include "bindings/c10d/convert.hpp"
 #include "bindings/c10d/errors.hpp"
 
 namespace allred::backend {
 namespace {
-
-std::string prefix(const Argument& argument) { return std::string(argument.call) + ": " + argument.name + " "; }
 
 /// Whether the engine can use the tensor's own memory.
 bool is_plain(const at::Tensor& tensor) { return tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg(); }
@@ -17,21 +18,38 @@ at::Tensor contiguous_like(const at::Tensor& tensor) {
   return at::empty(tensor.sizes(), tensor.options().memory_format(at::MemoryFormat::Contiguous));
 }
 
-/// Whether the tensors lie one after the other in the same memory.
+/// Whether the tensors are of one size and lie one after the other in the same memory.
 bool are_adjacent(at::TensorList tensors) {
   const at::Tensor& first = tensors.front();
   const auto* expected = static_cast<const std::byte*>(first.const_data_ptr());
   for (const at::Tensor& tensor : tensors) {
-    if (!is_plain(tensor) || !tensor.is_alias_of(first) || tensor.const_data_ptr() != expected) return false;
+    if (!is_plain(tensor) || !tensor.is_alias_of(first) || tensor.const_data_ptr() != expected ||
+        tensor.nbytes() != first.nbytes()) {
+      return false;
+    }
     expected += tensor.nbytes();
   }
   return true;
 }
 
+/// Whether two of the tensors share memory, so that the order in which they are written matters.
+bool any_overlap(at::TensorList tensors) {
+  using Range = std::pair<std::uintptr_t, std::uintptr_t>;
+  std::vector<Range> ranges;
+  for (const at::Tensor& tensor : tensors) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr());
+    if (is_plain(tensor) && tensor.nbytes() != 0) ranges.emplace_back(begin, begin + tensor.nbytes());
+  }
+  std::sort(ranges.begin(), ranges.end());
+  return std::adjacent_find(ranges.begin(), ranges.end(), [](const Range& left, const Range& right) {
+           return right.first < left.second;
+         }) != ranges.end();
+}
+
 void check_writable(const at::Tensor& tensor, const Argument& argument) {
   if (at::has_internal_overlap(tensor) != at::MemOverlap::Yes) return;
-  throw_invalid(prefix(argument) +
-                "has elements that share memory (it was expanded), so no result can be written to it; clone() it");
+  throw_invalid(argument.describe() +
+                " has elements that share memory (it was expanded), so no result can be written to it; clone() it");
 }
 
 /// What the engine does to a tensor is no more visible to autograd than a write through its pointer, wherever the
@@ -41,33 +59,9 @@ void copy_data(const at::Tensor& to, const at::Tensor& from) {
   to.copy_(from);
 }
 
+std::size_t engine_count(const at::Tensor& tensor) { return elements_to_move(tensor).count; }
+
 }  // namespace
-
-void check_tensor(const at::Tensor& tensor, const Argument& argument) {
-  if (!tensor.defined()) throw_invalid(prefix(argument) + "is undefined");
-  if (tensor.layout() != at::kStrided) {
-    throw_unsupported(prefix(argument) + "is sparse; the allred backend takes dense tensors: to_dense() it");
-  }
-  if (!tensor.is_cpu()) {
-    throw_invalid(prefix(argument) + "is on device " + tensor.device().str() +
-                  "; the allred backend takes CPU tensors");
-  }
-  if (tensor.is_quantized()) {
-    throw_invalid(prefix(argument) + "is quantized (" + toString(tensor.scalar_type()) +
-                  "); ranks may scale differently: dequantize() it");
-  }
-}
-
-void check_list(at::TensorList tensors, const at::Tensor& model, const Argument& argument) {
-  for (const at::Tensor& tensor : tensors) {
-    check_tensor(tensor, argument);
-    if (tensor.scalar_type() == model.scalar_type() && tensor.numel() == model.numel()) continue;
-    const auto describe = [](const at::Tensor& each) {
-      return std::to_string(each.numel()) + " elements of dtype " + toString(each.scalar_type());
-    };
-    throw_invalid(prefix(argument) + "has a tensor with " + describe(tensor) + ", expected " + describe(model));
-  }
-}
 
 const void* Call::read(const at::Tensor& tensor) {
   if (is_plain(tensor)) {
@@ -92,36 +86,42 @@ void* Call::update(const at::Tensor& tensor, const Argument& argument) {
   return memory;
 }
 
-const void* Call::read_list(at::TensorList tensors) {
+void Call::read_list(Request& request, at::TensorList tensors) {
   if (are_adjacent(tensors)) {
     held.insert(held.end(), tensors.begin(), tensors.end());
-    return tensors.front().const_data_ptr();
+    request.input = tensors.front().const_data_ptr();
+    return;
   }
-  const at::Tensor& first = tensors.front();
-  const auto size = static_cast<std::int64_t>(tensors.size());
-  const at::Tensor& flat = held.emplace_back(at::empty({size, first.numel()}, first.options()));
-  for (std::int64_t idx = 0; idx < size; ++idx) {
-    const at::Tensor& tensor = tensors[static_cast<std::size_t>(idx)];
-    copy_data(flat.select(0, idx).view(tensor.sizes()), tensor);
-  }
-  return flat.const_data_ptr();
+  std::vector<InputBlock>& blocks = input_lists.emplace_back();
+  for (const at::Tensor& tensor : tensors) blocks.push_back({read(tensor), engine_count(tensor)});
+  request.inputs = blocks;
 }
 
-void* Call::write_list(at::TensorList tensors, const Argument& argument) {
-  if (are_adjacent(tensors)) return tensors.front().mutable_data_ptr();
-  const at::Tensor& first = tensors.front();
-  const auto size = static_cast<std::int64_t>(tensors.size());
-  const at::Tensor flat = at::empty({size, first.numel()}, first.options());
-  for (std::int64_t idx = 0; idx < size; ++idx) {
-    const at::Tensor& tensor = tensors[static_cast<std::size_t>(idx)];
-    check_writable(tensor, argument);
-    copies.push_back({tensor, flat.select(0, idx).view(tensor.sizes())});
+void Call::write_list(Request& request, at::TensorList tensors, const Argument& argument) {
+  if (are_adjacent(tensors)) {
+    request.output = tensors.front().mutable_data_ptr();
+    return;
   }
-  return flat.mutable_data_ptr();
+  const bool overlap = any_overlap(tensors);
+  std::vector<OutputBlock>& blocks = output_lists.emplace_back();
+  for (const at::Tensor& tensor : tensors) {
+    if (overlap && is_plain(tensor)) copies.push_back({tensor, contiguous_like(tensor)});
+    void* const memory = overlap && is_plain(tensor) ? copies.back().from.mutable_data_ptr() : write(tensor, argument);
+    blocks.push_back({memory, engine_count(tensor)});
+  }
+  request.outputs = blocks;
 }
 
-void Call::copy_back() const {
+void Call::complete() const {
   for (const CopyBack& each : copies) copy_data(each.to, each.from);
+  if (finish) finish();
+}
+
+std::string Call::describe() const {
+  std::string text;
+  const std::vector<at::Tensor>& tensors = held.empty() ? outputs : held;
+  for (const at::Tensor& tensor : tensors) text += (text.empty() ? "" : ", ") + shape_of(tensor);
+  return (tensors.size() == 1 ? "shape " : "shapes ") + text;
 }
 
 }  // namespace allred::backend

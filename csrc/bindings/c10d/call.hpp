@@ -1,35 +1,31 @@
-// Call: one collective call of torch, made ready for the engine.
+// Call: one call of torch, made ready for the engine.
 #pragma once
 
 #include <ATen/ATen.h>
 #include <c10/util/SmallVector.h>
 
+#include <functional>
+#include <string>
 #include <torch/csrc/distributed/c10d/Work.hpp>
 #include <vector>
 
+#include "bindings/c10d/arguments.hpp"
 #include "engine/request.hpp"
 
 namespace allred::backend {
 
-/// Says what is meant in errors: "all_reduce: tensor ...".
-struct Argument {
-  const char* call;
-  const char* name;
-};
-
-/// Throws ValueError or NotImplementedError unless `tensor` is a dense CPU tensor whose bytes can be moved.
-void check_tensor(const at::Tensor& tensor, const Argument& argument);
-/// Throws ValueError unless `tensors` are check_tensor()ed and of the dtype and number of elements of `model`.
-void check_list(at::TensorList tensors, const at::Tensor& model, const Argument& argument);
-
 /// The engine works on contiguous memory. Where a tensor is not, its data goes through a contiguous copy, which is
 /// written back when the requests are done. Keeps all memory that the requests point to; used by one thread at a time.
-struct Call {
+/// Not to be moved once its requests have been handed to the engine.
+struct Call final : RequestDetails {
   /// `to` gets the data of `from` when the engine is done.
   struct CopyBack {
     at::Tensor to;
     at::Tensor from;
   };
+
+  Call(::c10d::OpType type, const char* title, std::vector<at::Tensor> outputs)
+      : type(type), title(title), outputs(std::move(outputs)) {}
 
   ::c10d::OpType type;
   const char* title;                // for the profiler
@@ -37,6 +33,9 @@ struct Call {
   c10::SmallVector<Request, 1> requests = {};
   std::vector<CopyBack> copies = {};
   std::vector<at::Tensor> held = {};
+  std::vector<std::vector<InputBlock>> input_lists = {};
+  std::vector<std::vector<OutputBlock>> output_lists = {};
+  std::function<void()> finish = {};  // what is left to do when all requests are done
 
   /// Memory that holds the tensor's data.
   const void* read(const at::Tensor& tensor);
@@ -44,12 +43,15 @@ struct Call {
   void* write(const at::Tensor& tensor, const Argument& argument);
   /// Both.
   void* update(const at::Tensor& tensor, const Argument& argument);
-  /// Memory that holds the data of all tensors, one after the other.
-  const void* read_list(at::TensorList tensors);
-  void* write_list(at::TensorList tensors, const Argument& argument);
+  /// The same of one tensor for each rank: sets `input` or `inputs`, `output` or `outputs` of the request.
+  void read_list(Request& request, at::TensorList tensors);
+  void write_list(Request& request, at::TensorList tensors, const Argument& argument);
 
   /// To be called when all requests are done.
-  void copy_back() const;
+  void complete() const;
+
+  /// The shapes of the tensors.
+  std::string describe() const override;
 };
 
 }  // namespace allred::backend

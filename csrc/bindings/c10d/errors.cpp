@@ -33,6 +33,18 @@ std::exception_ptr translated(std::exception_ptr error) {
   return error;
 }
 
+std::string message_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const c10::Error& known) {
+    return known.what_without_backtrace();
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return "an exception of unknown type";
+  }
+}
+
 void throw_invalid(const std::string& message) { C10_THROW_ERROR(ValueError, message); }
 void throw_unsupported(const std::string& message) { C10_THROW_ERROR(NotImplementedError, message); }
 

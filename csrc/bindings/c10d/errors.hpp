@@ -15,6 +15,9 @@ namespace allred::backend {
 /// The same for an error that is carried along; other exceptions and nullptr stay what they are.
 std::exception_ptr translated(std::exception_ptr error);
 
+/// What an exception says, without the stack that torch adds to its own.
+std::string message_of(const std::exception_ptr& error);
+
 [[noreturn]] void throw_invalid(const std::string& message);
 [[noreturn]] void throw_unsupported(const std::string& message);
 

@@ -1,6 +1,9 @@
-// allred._c10d: the backend for torch.distributed. The only file that includes torch's Python bindings.
+// allred._c10d: the backend for torch.distributed.
+#include <pybind11/chrono.h>
+#include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include "bindings/c10d/futures.hpp"
 #include "bindings/c10d/process_group.hpp"
 #include "engine/communicator.hpp"
 
@@ -8,6 +11,8 @@ namespace py = pybind11;
 
 namespace allred::backend {
 namespace {
+
+using std::chrono::milliseconds;
 
 /// Runs the interpreter's signal handlers, such as Ctrl-C's, in a thread that waits without the GIL.
 void check_interrupt() {
@@ -41,18 +46,77 @@ std::shared_ptr<Communicator> communicator_of(py::object owner) {
   return {held, held->communicator.get()};
 }
 
+/// Calls make_communicator(store, rank, size, options), a function of Python's that lives as long as the process.
+CommunicatorFactory factory_of(const py::object& make_communicator) {
+  return [make = make_communicator.inc_ref().ptr()](const Members& members) {
+    const py::gil_scoped_acquire gil;
+    return communicator_of(py::handle(make)(members.store, members.rank, members.size, members.options));
+  };
+}
+
+c10::intrusive_ptr<ProcessGroupAllred> make_process_group(const c10::intrusive_ptr<::c10d::Store>& store, int rank,
+                                                          int size, const c10::intrusive_ptr<GroupOptions>& options,
+                                                          const py::object& make_communicator) {
+  CommunicatorFactory factory = factory_of(make_communicator);
+  const py::gil_scoped_release no_gil;
+  return c10::make_intrusive<ProcessGroupAllred>(Members{store, rank, size, options}, std::move(factory),
+                                                 &check_interrupt);
+}
+
+c10::intrusive_ptr<GroupOptions> make_options(std::optional<milliseconds> timeout, std::optional<std::int64_t> staging_bytes,
+                                         std::optional<std::string> wait,
+                                         std::optional<std::string> all_reduce_algorithm) {
+  auto options = c10::make_intrusive<GroupOptions>(timeout.value_or(kBackendDefaultTimeout));
+  options->staging_bytes = staging_bytes;
+  options->wait = std::move(wait);
+  options->all_reduce_algorithm = std::move(all_reduce_algorithm);
+  return options;
+}
+
+c10::intrusive_ptr<GroupOptions> copy_of(const GroupOptions& options) { return c10::make_intrusive<GroupOptions>(options); }
+
+constexpr const char* kOptionsDoc =
+    "Settings of one process group: init_process_group('allred', pg_options=allred.Options(wait='sleep')), and the same "
+    "for new_group. Fields that are None are those of the environment, or the defaults; see allred.Config. The timeout is "
+    "the one given to init_process_group or new_group.";
+
+void register_options(py::module_& module) {
+  py::class_<GroupOptions, ::c10d::Backend::Options, c10::intrusive_ptr<GroupOptions>>(module, "Options", kOptionsDoc)
+      .def(py::init(&make_options), py::kw_only(), py::arg("timeout") = py::none(),
+           py::arg("staging_bytes") = py::none(), py::arg("wait") = py::none(),
+           py::arg("all_reduce_algorithm") = py::none())
+      .def_readwrite("staging_bytes", &GroupOptions::staging_bytes)
+      .def_readwrite("wait", &GroupOptions::wait)
+      .def_readwrite("all_reduce_algorithm", &GroupOptions::all_reduce_algorithm)
+      .def("__copy__", &copy_of)
+      .def("__deepcopy__", [](const GroupOptions& self, const py::dict&) { return copy_of(self); }, py::arg("memo"));
+}
+
+void register_process_group(py::module_& module) {
+  py::class_<ProcessGroupAllred, ::c10d::Backend, c10::intrusive_ptr<ProcessGroupAllred>>(module, "ProcessGroupAllred")
+      .def(py::init(&make_process_group), py::arg("store"), py::arg("rank"), py::arg("size"), py::arg("options"),
+           py::arg("make_communicator"))
+      .def_property_readonly("options", &ProcessGroupAllred::getBackendOptions)
+      .def("_set_default_timeout", &ProcessGroupAllred::setTimeout, py::arg("timeout"),
+           py::call_guard<py::gil_scoped_release>())
+      .def(
+          "monitored_barrier",
+          [](ProcessGroupAllred& self, std::optional<milliseconds> timeout, bool wait_all_ranks) {
+            ::c10d::BarrierOptions options;
+            if (timeout) options.timeout = *timeout;
+            self.monitoredBarrier(options, wait_all_ranks);
+          },
+          py::arg("timeout") = py::none(), py::arg("wait_all_ranks") = false, py::call_guard<py::gil_scoped_release>());
+}
+
 }  // namespace
 }  // namespace allred::backend
 
 PYBIND11_MODULE(_c10d, module) {
-  using allred::backend::ProcessGroupAllred;
   module.doc() = "allred's backend for torch.distributed.";
   module.attr("torch_version") = ALLRED_TORCH_VERSION;
-  py::module_::import("torch.distributed");  // registers the base class
-  py::class_<ProcessGroupAllred, ::c10d::Backend, c10::intrusive_ptr<ProcessGroupAllred>>(module, "ProcessGroupAllred")
-      .def(py::init([](py::object communicator) {
-             return c10::make_intrusive<ProcessGroupAllred>(allred::backend::communicator_of(std::move(communicator)),
-                                                            &allred::backend::check_interrupt);
-           }),
-           py::arg("communicator"));
+  py::module_::import("torch.distributed");  // registers the base classes
+  allred::backend::register_options(module);
+  allred::backend::register_futures(module);
+  allred::backend::register_process_group(module);
 }

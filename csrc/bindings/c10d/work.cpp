@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "bindings/c10d/errors.hpp"
+#include "engine/callback_scope.hpp"
 
 namespace allred::backend {
 namespace {
@@ -21,10 +22,12 @@ c10::intrusive_ptr<c10::ivalue::Future> CompletedWork::getFuture() {
   return future;
 }
 
-PendingWork::PendingWork(int rank, std::shared_ptr<const Call> call, bool profiled, CheckInterrupt check_interrupt)
-    : ::c10d::Work(rank, call->type, profiled ? call->title : nullptr),
+PendingWork::PendingWork(const Origin& origin, std::shared_ptr<const Call> call)
+    : ::c10d::Work(origin.rank, call->type, origin.profiled ? call->title : nullptr,
+                   origin.profiled ? std::optional(origin.inputs.vec()) : std::nullopt),
       call_(std::move(call)),
-      check_interrupt_(check_interrupt) {}
+      check_interrupt_(origin.check_interrupt),
+      callback_depth_(CallbackScope::depth() + 1) {}
 
 /// Makes the outcome of the parts, which are all done or about to be, the outcome of this Work.
 void PendingWork::settle() {
@@ -32,7 +35,7 @@ void PendingWork::settle() {
     std::exception_ptr error;
     try {
       for (const auto& part : parts_) part->wait();
-      call_->copy_back();
+      call_->complete();
     } catch (...) {
       error = translated(std::current_exception());
     }
@@ -98,19 +101,77 @@ bool PendingWork::wait(std::chrono::milliseconds timeout) {
   return true;
 }
 
+int PendingWork::sourceRank() const { return -1; }
+
 c10::intrusive_ptr<c10::ivalue::Future> PendingWork::getFuture() {
   {
     const std::lock_guard lock(future_mutex_);
     if (future_) return future_;
     future_ = make_future();
   }
-  when_done([future = future_](PendingWork& self) { self.complete(*future); });
+  complete_when_done(future_);
   return future_;
+}
+
+void PendingWork::complete_when_done(c10::intrusive_ptr<c10::ivalue::Future> future) {
+  when_done([future = std::move(future)](PendingWork& self) { self.complete(*future); });
 }
 
 void PendingWork::complete(c10::ivalue::Future& future) {
   if (const std::exception_ptr error = exception()) return future.setError(error);
   future.markCompleted(c10::IValue(call_->outputs));
+}
+
+// ---- several together ----
+
+bool CoalescedWork::isCompleted() {
+  return std::ranges::all_of(works_, [](const WorkPtr& work) { return work->isCompleted(); });
+}
+
+bool CoalescedWork::isSuccess() const {
+  return std::ranges::all_of(works_, [](const WorkPtr& work) { return work->isSuccess(); });
+}
+
+std::exception_ptr CoalescedWork::exception() const {
+  for (const WorkPtr& work : works_) {
+    if (const std::exception_ptr error = work->exception()) return error;
+  }
+  return nullptr;
+}
+
+std::vector<at::Tensor> CoalescedWork::result() {
+  std::vector<at::Tensor> outputs;
+  for (const WorkPtr& work : works_) {
+    const std::vector<at::Tensor> each = work->result();
+    outputs.insert(outputs.end(), each.begin(), each.end());
+  }
+  return outputs;
+}
+
+bool CoalescedWork::wait(std::chrono::milliseconds timeout) {
+  std::exception_ptr first;
+  for (const WorkPtr& work : works_) {
+    try {
+      work->wait(timeout);
+    } catch (...) {
+      if (!first) first = std::current_exception();
+    }
+  }
+  if (first) std::rethrow_exception(first);
+  return true;
+}
+
+c10::intrusive_ptr<c10::ivalue::Future> CoalescedWork::getFuture() {
+  c10::List<c10::intrusive_ptr<c10::ivalue::Future>> futures(
+      c10::FutureType::create(c10::ListType::create(c10::TensorType::get())));
+  for (const WorkPtr& work : works_) futures.push_back(work->getFuture());
+  const auto self = c10::intrusive_ptr<CoalescedWork>::unsafe_reclaim_from_nonowning(this);
+  return c10::collectAll(futures)->then(
+      [self](c10::ivalue::Future&) {
+        if (const std::exception_ptr error = self->exception()) std::rethrow_exception(error);
+        return c10::IValue(self->result());
+      },
+      c10::ListType::create(c10::TensorType::get()));
 }
 
 }  // namespace allred::backend
