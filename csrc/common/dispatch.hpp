@@ -9,12 +9,18 @@
 
 namespace allred {
 
-/// Storage types of the two 16-bit floats: bits only, so that no arithmetic happens on them by accident.
+/// Storage types of the floats narrower than float32: bits only, so that no arithmetic happens on them by accident.
 struct Float16 {
   std::uint16_t bits;
 };
 struct BFloat16 {
   std::uint16_t bits;
+};
+struct Float8E4M3FN {
+  std::uint8_t bits;
+};
+struct Float8E5M2 {
+  std::uint8_t bits;
 };
 
 template <class T>
@@ -41,6 +47,8 @@ constexpr decltype(auto) visit(DType dtype, F&& f) {
     case DType::boolean: return f(TypeTag<bool>{});
     case DType::complex64: return f(TypeTag<std::complex<float>>{});
     case DType::complex128: return f(TypeTag<std::complex<double>>{});
+    case DType::float8_e4m3fn: return f(TypeTag<Float8E4M3FN>{});
+    case DType::float8_e5m2: return f(TypeTag<Float8E5M2>{});
   }
   __builtin_unreachable();
 }

@@ -25,6 +25,8 @@ enum class DType : std::uint8_t {
   boolean,
   complex64,
   complex128,
+  float8_e4m3fn,
+  float8_e5m2,
 };
 
 struct DTypeInfo {
@@ -34,7 +36,7 @@ struct DTypeInfo {
   enum class Kind : std::uint8_t { floating, integer, boolean, complex } kind;
 };
 
-inline constexpr std::array<DTypeInfo, 15> kDTypes{{
+inline constexpr std::array<DTypeInfo, 17> kDTypes{{
     {DType::float64, "float64", 8, DTypeInfo::Kind::floating},
     {DType::float32, "float32", 4, DTypeInfo::Kind::floating},
     {DType::float16, "float16", 2, DTypeInfo::Kind::floating},
@@ -50,14 +52,18 @@ inline constexpr std::array<DTypeInfo, 15> kDTypes{{
     {DType::boolean, "bool", 1, DTypeInfo::Kind::boolean},
     {DType::complex64, "complex64", 8, DTypeInfo::Kind::complex},
     {DType::complex128, "complex128", 16, DTypeInfo::Kind::complex},
+    {DType::float8_e4m3fn, "float8_e4m3fn", 1, DTypeInfo::Kind::floating},
+    {DType::float8_e5m2, "float8_e5m2", 1, DTypeInfo::Kind::floating},
 }};
 
 constexpr const DTypeInfo& info(DType dtype) noexcept { return kDTypes[static_cast<std::size_t>(dtype)]; }
 constexpr std::size_t size_of(DType dtype) noexcept { return info(dtype).size; }
 constexpr std::string_view name(DType dtype) noexcept { return info(dtype).name; }
 
-/// float16 and bfloat16: reduced in float32 and rounded once.
-constexpr bool is_half(DType dtype) noexcept { return dtype == DType::float16 || dtype == DType::bfloat16; }
+/// Floats narrower than float32: reduced in float32 and rounded once.
+constexpr bool is_narrow(DType dtype) noexcept {
+  return info(dtype).kind == DTypeInfo::Kind::floating && size_of(dtype) < sizeof(float);
+}
 
 constexpr std::optional<DType> parse_dtype(std::string_view name) noexcept {
   for (const DTypeInfo& each : kDTypes) {

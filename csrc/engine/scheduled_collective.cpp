@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kSchedulesKept = 64;
 
 /// What the links carry for a dtype and an op.
-constexpr DType wire_dtype(DType dtype) noexcept { return is_half(dtype) ? DType::float32 : dtype; }
+constexpr DType wire_dtype(DType dtype) noexcept { return is_narrow(dtype) ? DType::float32 : dtype; }
 constexpr ReduceOp wire_op(ReduceOp op) noexcept {
   return op == ReduceOp::avg || op == ReduceOp::premul_sum ? ReduceOp::sum : op;
 }
@@ -42,7 +42,7 @@ void ScheduledCollective::check_exists(Collective collective, Algorithm algorith
 void ScheduledCollective::run(const Request& request, Algorithm algorithm, Waiter& waiter) {
   const Schedule& schedule = schedule_for(request, algorithm);
   const bool reducing = reduces(request.collective);
-  if (reducing && (is_half(request.dtype) || request.op == ReduceOp::premul_sum)) {
+  if (reducing && (is_narrow(request.dtype) || request.op == ReduceOp::premul_sum)) {
     return run_prepared(request, schedule, waiter);
   }
   const ScheduleBuffers buffers{.input = static_cast<const std::byte*>(request.input),
@@ -55,20 +55,20 @@ void ScheduledCollective::run(const Request& request, Algorithm algorithm, Waite
 
 void ScheduledCollective::run_prepared(const Request& request, const Schedule& schedule, Waiter& waiter) {
   const DType wire = wire_dtype(request.dtype);
-  const bool half = is_half(request.dtype);
+  const bool narrowed = is_narrow(request.dtype);
   std::byte* result =
-      half ? prepared_output_.ensure(request.count * size_of(wire)) : static_cast<std::byte*>(request.output);
+      narrowed ? prepared_output_.ensure(request.count * size_of(wire)) : static_cast<std::byte*>(request.output);
   execute(schedule, {.input = prepare(request, wire), .output = result}, wire, wire_op(request.op), waiter);
   if (!has_result(request)) return;
   if (request.op == ReduceOp::avg) divide(result, request.count, wire, size_);
-  if (half) narrow(request.output, reinterpret_cast<const float*>(result), request.count, request.dtype);
+  if (narrowed) narrow(request.output, reinterpret_cast<const float*>(result), request.count, request.dtype);
 }
 
 const std::byte* ScheduledCollective::prepare(const Request& request, DType wire) {
   const std::size_t count = input_count(request);
   std::byte* prepared = prepared_input_.ensure(count * size_of(wire));
   const void* source = request.input;
-  if (is_half(request.dtype)) {
+  if (is_narrow(request.dtype)) {
     widen(reinterpret_cast<float*>(prepared), request.input, count, request.dtype);
     source = prepared;
   }

@@ -11,8 +11,9 @@
 
 namespace allred {
 
-/// Partial sums of float16 and bfloat16 travel as float32 and are rounded once at the end; an average travels as a sum;
-/// a premultiplied sum is scaled before it leaves. Used by the one thread that runs the communicator's operations.
+/// Partial sums of floats narrower than float32 travel as float32 and are rounded once at the end; an average travels
+/// as a sum; a premultiplied sum is scaled before it leaves. Used by the one thread that runs the communicator's
+/// operations.
 class ScheduledCollective {
  public:
   ScheduledCollective(int rank, int size, LinkTo link_to) : rank_(rank), size_(size), link_to_(std::move(link_to)) {}

@@ -93,14 +93,22 @@ template <class Arch>
 consteval KernelTable::Row row_of(TypeTag<BFloat16>) {
   return floating_row<Arch, BrainFloat>();
 }
+template <class Arch>
+consteval KernelTable::Row row_of(TypeTag<Float8E4M3FN>) {
+  return floating_row<Arch, Float8<E4M3FN>>();
+}
+template <class Arch>
+consteval KernelTable::Row row_of(TypeTag<Float8E5M2>) {
+  return floating_row<Arch, Float8<E5M2>>();
+}
 template <class Arch, class T>
 consteval KernelTable::Row row_of(TypeTag<std::complex<T>>) {
   return complex_row<Arch, T>();
 }
 
 template <class Arch, class Format>
-consteval void put_conversions(KernelTable& table, DType half) {
-  const auto idx = static_cast<std::size_t>(half);
+consteval void put_conversions(KernelTable& table, DType narrow) {
+  const auto idx = static_cast<std::size_t>(narrow);
   table.widen[idx] = &Fold<Arch, Format, Plain<float>, Sum>::run;
   table.narrow[idx] = &Fold<Arch, Plain<float>, Format, Sum>::run;
 }
@@ -114,6 +122,8 @@ consteval KernelTable build_table() {
   }
   put_conversions<Arch, HalfFloat>(table, DType::float16);
   put_conversions<Arch, BrainFloat>(table, DType::bfloat16);
+  put_conversions<Arch, Float8<E4M3FN>>(table, DType::float8_e4m3fn);
+  put_conversions<Arch, Float8<E5M2>>(table, DType::float8_e5m2);
   return table;
 }
 

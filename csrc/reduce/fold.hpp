@@ -57,7 +57,7 @@ class Fold {
   static constexpr std::size_t kElement = From::kLanesAnElement;
   static constexpr std::size_t kLanes = Arch::kVectorBytes / sizeof(Lane);
   static constexpr std::size_t kUnroll = 4;  // independent accumulators hide the arithmetic's latency
-  static constexpr bool kInPairs = std::is_same_v<From, To> && std::is_same_v<From, BrainFloat>;
+  static constexpr bool kInPairs = std::is_same_v<From, To> && From::kInPairs;  // a conversion keeps the order
 
   static std::size_t sweep_groups(const KernelArgs& args) {
     if constexpr (std::is_same_v<From, To>) {  // a conversion has one source
@@ -107,7 +107,7 @@ class Fold {
     if constexpr (kInPairs && kVectors % 2 == 0) {
 #pragma GCC unroll 4
       for (std::size_t v = 0; v < kVectors; v += 2) {
-        From::template load_pair<N>(from + v * N * From::kBytes, values[v], values[v + 1]);
+        From::template load_pair<Arch, N>(from + v * N * From::kBytes, values[v], values[v + 1]);
       }
     } else {
 #pragma GCC unroll 4

@@ -1,15 +1,22 @@
 // Formats: how the elements of a dtype lie in memory, and in which type of lane they are reduced.
 // Arch is the instruction set's policy (see reduce_baseline.cpp); N the number of lanes.
+//
+// A format with kInPairs also loads and stores two vectors at once: one of the even elements and one of the odd. That
+// costs a shift and a mask, where keeping the elements in order costs several shuffles, and is good for any work that
+// treats all lanes alike.
 #pragma once
 
 #include <bit>
 #include <cstdint>
 
+#include "reduce/float8.hpp"
 #include "reduce/half.hpp"
 #include "reduce/vec.hpp"
 
 namespace allred {
 namespace {
+
+static_assert(std::endian::native == std::endian::little);  // of narrow elements in a wider lane, the first is lowest
 
 /// Reduced as it is stored.
 template <class T>
@@ -17,6 +24,7 @@ struct Plain {
   using Lane = T;
   static constexpr std::size_t kBytes = sizeof(T);  // a lane, in memory
   static constexpr std::size_t kLanesAnElement = 1;
+  static constexpr bool kInPairs = false;
 
   template <class Arch, std::size_t N>
   static Vec<T, N> load(const std::byte* from) {
@@ -51,6 +59,7 @@ struct BrainFloat {
   using Lane = float;
   static constexpr std::size_t kBytes = 2;
   static constexpr std::size_t kLanesAnElement = 1;
+  static constexpr bool kInPairs = true;
 
   template <class Arch, std::size_t N>
   static Vec<float, N> load(const std::byte* from) {
@@ -61,10 +70,7 @@ struct BrainFloat {
     store_unaligned(to, narrow_bfloat16<N>(value));
   }
 
-  // Two vectors at a time, one of the even elements and one of the odd: that costs a shift and a mask, where keeping
-  // the elements in order costs several shuffles. Good for any work that treats all lanes alike.
-  static_assert(std::endian::native == std::endian::little);
-  template <std::size_t N>
+  template <class Arch, std::size_t N>
   static void load_pair(const std::byte* from, Vec<float, N>& even, Vec<float, N>& odd) {
     using Bits = Vec<std::uint32_t, N>;
     const Bits bits = load_unaligned<Bits>(from);
@@ -85,6 +91,7 @@ struct HalfFloat {
   using Lane = float;
   static constexpr std::size_t kBytes = 2;
   static constexpr std::size_t kLanesAnElement = 1;
+  static constexpr bool kInPairs = false;
 
   template <class Arch, std::size_t N>
   static Vec<float, N> load(const std::byte* from) {
@@ -93,6 +100,39 @@ struct HalfFloat {
   template <class Arch, std::size_t N>
   static void store(std::byte* to, Vec<float, N> value) {
     store_unaligned(to, Arch::template narrow_float16<N>(value));
+  }
+};
+
+/// As HalfFloat, with a byte an element.
+template <class Type>
+struct Float8 {
+  using Lane = float;
+  static constexpr std::size_t kBytes = 1;
+  static constexpr std::size_t kLanesAnElement = 1;
+  static constexpr bool kInPairs = true;
+
+  template <class Arch, std::size_t N>
+  static Vec<float, N> load(const std::byte* from) {
+    using Words = Vec<std::uint16_t, N>;
+    const Words codes = convert<Words>(load_unaligned<Vec<std::uint8_t, N>>(from));
+    return Type::template widen<Arch, N>(convert<Words>(codes << 8));
+  }
+  template <class Arch, std::size_t N>
+  static void store(std::byte* to, Vec<float, N> value) {
+    store_unaligned(to, convert<Vec<std::uint8_t, N>>(narrow_float8<Type, N>(value)));
+  }
+
+  template <class Arch, std::size_t N>
+  static void load_pair(const std::byte* from, Vec<float, N>& even, Vec<float, N>& odd) {
+    using Words = Vec<std::uint16_t, N>;
+    const Words codes = load_unaligned<Words>(from);
+    even = Type::template widen<Arch, N>(convert<Words>(codes << 8));
+    odd = Type::template widen<Arch, N>(convert<Words>(codes & 0xff00));
+  }
+  template <std::size_t N>
+  static void store_pair(std::byte* to, Vec<float, N> even, Vec<float, N> odd) {
+    const Vec<std::int32_t, N> codes = narrow_float8<Type, N>(even) | narrow_float8<Type, N>(odd) << 8;
+    store_unaligned(to, convert<Vec<std::uint16_t, N>>(codes));
   }
 };
 

@@ -5,24 +5,24 @@
 
 #include <cstdint>
 
+#include "reduce/rounding.hpp"
 #include "reduce/vec.hpp"
 
 namespace allred {
 namespace {
 
-inline constexpr std::int32_t kFloat32Inf = 0x7f800000;
+using Float16Layout = NarrowLayout<10, 15>;
 inline constexpr std::int32_t kFloat16Inf = 0x7c00;
-inline constexpr std::int32_t kExponentShift = 112 << 23;  // float32's exponent bias less float16's, in place
 
 template <std::size_t N>
 Vec<float, N> widen_float16(Vec<std::uint16_t, N> half) {
   using Bits = Vec<std::int32_t, N>;
   const Bits bits = convert<Bits>(half);
   const Bits magnitude = bits & 0x7fff;
-  const Bits normal = (magnitude << 13) + kExponentShift;
-  const Bits quiet = magnitude > kFloat16Inf ? Bits{} + 0x400000 : Bits{};
-  const Bits special = (normal + kExponentShift) | quiet;
-  const Bits subnormal = bits_as<Bits>(convert<Vec<float, N>>(magnitude) * 0x1p-24f);
+  const Bits normal = (magnitude << Float16Layout::kShift) + Float16Layout::kExponentShift;
+  const Bits quiet = magnitude > kFloat16Inf ? Bits{} + kFloat32Quiet : Bits{};
+  const Bits special = (normal + Float16Layout::kExponentShift) | quiet;
+  const Bits subnormal = bits_as<Bits>(convert<Vec<float, N>>(magnitude) * power_of_two(Float16Layout::kUnit));
   const Bits finite = magnitude < 0x400 ? subnormal : normal;
   const Bits widened = magnitude < kFloat16Inf ? finite : special;
   return bits_as<Vec<float, N>>(widened | (bits & 0x8000) << 16);
@@ -31,18 +31,12 @@ Vec<float, N> widen_float16(Vec<std::uint16_t, N> half) {
 template <std::size_t N>
 Vec<std::uint16_t, N> narrow_float16(Vec<float, N> value) {
   using Bits = Vec<std::int32_t, N>;
-  constexpr std::int32_t kSmallestNormal = 113 << 23;  // 2^-14
-  constexpr std::int32_t kOverflow = 0x477ff000;       // 65520, the first that rounds to infinity
   const Bits bits = bits_as<Bits>(value);
   const Bits magnitude = bits & 0x7fffffff;
-  const Bits normal = (magnitude - kExponentShift + 0xfff + ((magnitude >> 13) & 1)) >> 13;
-  // The last place of a float32 near 0.5 is float16's smallest subnormal: the addition rounds there.
-  const Bits subnormal = bits_as<Bits>(bits_as<Vec<float, N>>(magnitude) + 0.5f) - (126 << 23);
-  const Bits nan = ((magnitude >> 13) & 0x3ff) | (kFloat16Inf + 0x200);
-  const Bits infinity = Bits{} + kFloat16Inf;
-  const Bits finite = magnitude < kSmallestNormal ? subnormal : normal;
-  const Bits special = magnitude > kFloat32Inf ? nan : infinity;
-  const Bits narrowed = magnitude < kOverflow ? finite : special;
+  const Bits finite = narrow_magnitude<Float16Layout, N>(magnitude);
+  const Bits nan = ((magnitude >> Float16Layout::kShift) & 0x3ff) | (kFloat16Inf + 0x200);
+  const Bits special = magnitude > kFloat32Inf ? nan : Bits{} + kFloat16Inf;
+  const Bits narrowed = finite < kFloat16Inf ? finite : special;
   return convert<Vec<std::uint16_t, N>>(narrowed | ((bits >> 16) & 0x8000));
 }
 
@@ -58,7 +52,7 @@ Vec<std::uint32_t, N> round_to_upper_half(Vec<float, N> value) {
   using Bits = Vec<std::uint32_t, N>;
   const Bits bits = bits_as<Bits>(value);
   const Bits rounded = bits + 0x7fff + ((bits >> 16) & 1);
-  const Bits quiet = bits | 0x400000;
+  const Bits quiet = bits | kFloat32Quiet;
   return value == value ? rounded : quiet;  // a NaN's carry could make it an infinity
 }
 

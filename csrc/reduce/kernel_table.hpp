@@ -22,8 +22,8 @@ struct KernelArgs {
 
 using Kernel = void (*)(const KernelArgs&);
 
-/// One kernel for each defined (dtype, op), null elsewhere. widen and narrow are filled for the 16-bit floats and read
-/// one source. Constant and immutable.
+/// One kernel for each defined (dtype, op), null elsewhere. widen and narrow are filled for the floats narrower than
+/// float32 and read one source. Constant and immutable.
 struct KernelTable {
   using Row = std::array<Kernel, kReduceOpNames.size()>;
 

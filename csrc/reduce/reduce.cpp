@@ -26,9 +26,9 @@ Kernel kernel_of(const ReduceArgs& args, Isa isa) {
   return kernels_of(isa).reduce[static_cast<std::size_t>(args.dtype)][static_cast<std::size_t>(op)];
 }
 
-void convert(Kernel kernel, DType half, void* destination, const void* source, std::size_t count) {
+void convert(Kernel kernel, DType dtype, void* destination, const void* source, std::size_t count) {
   if (kernel == nullptr) {
-    throw_invalid("widen and narrow convert float16 and bfloat16, not " + std::string(name(half)));
+    throw_invalid("widen and narrow convert floats narrower than float32, not " + std::string(name(dtype)));
   }
   kernel({.destination = static_cast<std::byte*>(destination),
           .sources = &source,
@@ -51,12 +51,12 @@ void reduce(const ReduceArgs& args, Isa isa) {
                         .divisor = static_cast<double>(args.divisor)});
 }
 
-void widen(float* destination, const void* source, std::size_t count, DType half, Isa isa) {
-  convert(kernels_of(isa).widen[static_cast<std::size_t>(half)], half, destination, source, count);
+void widen(float* destination, const void* source, std::size_t count, DType dtype, Isa isa) {
+  convert(kernels_of(isa).widen[static_cast<std::size_t>(dtype)], dtype, destination, source, count);
 }
 
-void narrow(void* destination, const float* source, std::size_t count, DType half, Isa isa) {
-  convert(kernels_of(isa).narrow[static_cast<std::size_t>(half)], half, destination, source, count);
+void narrow(void* destination, const float* source, std::size_t count, DType dtype, Isa isa) {
+  convert(kernels_of(isa).narrow[static_cast<std::size_t>(dtype)], dtype, destination, source, count);
 }
 
 }  // namespace allred

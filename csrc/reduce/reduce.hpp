@@ -33,13 +33,15 @@ struct ReduceArgs {
   std::size_t divisor = 1;  // avg only: the sum is divided by it, before the one rounding
 };
 
-/// destination[i] = op over sources[k][i], k in order. float16 and bfloat16 accumulate in float32 and round once, to
-/// nearest even. Integer sums and products wrap. min and max propagate NaN. The (op, dtype) pair must be defined
-/// (check_defined). The bits do not depend on `isa`, save for which NaN a NaN is.
+/// destination[i] = op over sources[k][i], k in order. Floats narrower than float32 accumulate in float32 and round
+/// once, to nearest even; float8_e4m3fn, which has no infinity, becomes its largest number where the result is beyond
+/// it. Integer sums and products wrap. min and max propagate NaN. The (op, dtype) pair must be defined (check_defined).
+/// The bits do not depend on `isa`, save for which NaN a NaN is.
 void reduce(const ReduceArgs& args, Isa isa = best_isa());
 
-/// Converts float16 or bfloat16 to float32 and back (round to nearest even), for algorithms that carry partial sums.
-void widen(float* destination, const void* source, std::size_t count, DType half, Isa isa = best_isa());
-void narrow(void* destination, const float* source, std::size_t count, DType half, Isa isa = best_isa());
+/// Converts floats narrower than float32 to float32 and back, rounded as reduce does, for algorithms that carry partial
+/// sums.
+void widen(float* destination, const void* source, std::size_t count, DType dtype, Isa isa = best_isa());
+void narrow(void* destination, const float* source, std::size_t count, DType dtype, Isa isa = best_isa());
 
 }  // namespace allred

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reduce.reference import DTYPES, float32_to_bfloat16
-from spec.buffers import BFloat16Array
+from reduce.reference import AS_BITS, DTYPES, to_storage
+from spec.buffers import BitsArray
 
 import allred
+
+NUMPY_NUMBERS = [dtype for dtype in DTYPES if dtype not in (*AS_BITS, "bool")]
 
 
 def sum_of_two(make: Any) -> Any:
@@ -29,7 +31,7 @@ def sum_of_two(make: Any) -> Any:
     return allred.run_threads(run, 2)[0]
 
 
-@pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype not in ("bfloat16", "bool")])
+@pytest.mark.parametrize("dtype", NUMPY_NUMBERS)
 def test_numpy_dtypes(dtype: str) -> None:
     assert (sum_of_two(lambda: np.arange(5, dtype=dtype)) == 2 * np.arange(5)).all()
 
@@ -108,16 +110,20 @@ class Producer:
         return self.held.__dlpack__()
 
 
-@pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype not in ("bfloat16", "bool")])
+@pytest.mark.parametrize("dtype", NUMPY_NUMBERS)
 def test_dlpack_dtypes(dtype: str) -> None:
     assert (sum_of_two(lambda: Producer(np.arange(5, dtype=dtype))).held == 2 * np.arange(5)).all()
 
 
-def test_dlpack_of_bool_and_bfloat16() -> None:
+def test_dlpack_of_bool() -> None:
     assert sum_of_two(lambda: Producer(np.array([True, False]))).held.tolist() == [True, False]
-    ones = float32_to_bfloat16(np.ones(5, np.float32))
-    total = sum_of_two(lambda: BFloat16Array(ones.copy()))
-    assert (total.bits == float32_to_bfloat16(np.full(5, 2, np.float32))).all()
+
+
+@pytest.mark.parametrize("dtype", AS_BITS)
+def test_dlpack_of_what_numpy_does_not_have(dtype: str) -> None:
+    ones = to_storage(np.ones(5, np.float32), dtype)
+    total = sum_of_two(lambda: BitsArray(ones.copy(), dtype))
+    assert (total.bits == to_storage(np.full(5, 2, np.float32), dtype)).all()
 
 
 def test_a_dlpack_tensor_that_is_not_contiguous_is_an_error() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import allred
+from allred import _core
 
 torch = pytest.importorskip("torch")
 
-DTYPES = ("float64", "float32", "float16", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "bool", "complex64")
+NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+DTYPES = ("float64", "float32", *NARROW, "int8", "int16", "int32", "int64", "uint8", "bool", "complex64")
 
 
 @pytest.mark.parametrize("name", DTYPES)
@@ -24,6 +27,25 @@ def test_dtypes(name: str) -> None:
         assert torch.equal(gathered, torch.arange(3).to(dtype).unsqueeze(1).expand(3, 5))
 
     allred.run_threads(run, 3)
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_conversions_are_those_of_torch(name: str) -> None:
+    """Of all narrow floats, and of float32 with any sign, exponent and upper fraction, near ties too."""
+    dtype = getattr(torch, name)
+    codes = np.arange(2 ** (8 * dtype.itemsize)).astype(f"uint{8 * dtype.itemsize}")
+    widened = np.empty(codes.size, np.float32)
+    _core.widen(widened, codes, name)
+    np.testing.assert_array_equal(widened, torch.from_numpy(codes).view(dtype).float().numpy())
+
+    upper, lower = np.arange(2**16, dtype=np.uint32) << 16, np.uint32([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF])
+    values = (upper[:, None] | lower).ravel().view(np.float32)
+    narrowed = np.empty(values.size, codes.dtype)
+    _core.narrow(narrowed, values, name)
+    expected = torch.from_numpy(values).to(dtype)
+    same = narrowed == expected.view(getattr(torch, codes.dtype.name)).numpy()
+    assert (same | np.isnan(values)).all()
+    assert torch.from_numpy(narrowed).view(dtype).float()[np.isnan(values)].isnan().all()
 
 
 def test_asynchronous_calls_keep_tensors() -> None:

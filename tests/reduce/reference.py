@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from reduce import float8
 
 Array = npt.NDArray[Any]
 
-FLOATS = ("float64", "float32", "float16", "bfloat16")
+NARROW = ("float16", "bfloat16", *float8.FORMATS)  # reduced in float32
+FLOATS = ("float64", "float32", *NARROW)
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 COMPLEX = ("complex64", "complex128")
 DTYPES = (*FLOATS, *INTEGERS, "bool", *COMPLEX)
+AS_BITS = {"bfloat16": "uint16", **dict.fromkeys(float8.FORMATS, "uint8")}  # numpy has no such types
 OPS = ("sum", "product", "min", "max", "avg", "band", "bor", "bxor", "premul_sum")
 
 
@@ -34,8 +37,8 @@ UNDEFINED = [(dtype, op) for dtype in DTYPES for op in OPS if not is_defined(dty
 
 
 def storage(dtype: str) -> np.dtype[Any]:
-    """How test arrays hold `dtype`: bfloat16 as its bits, since numpy has no such type; bool as bytes, any of them."""
-    return np.dtype({"bfloat16": "uint16", "bool": "uint8"}.get(dtype, dtype))
+    """How test arrays hold `dtype`: as its bits where numpy has no such type; bool as bytes, any of them."""
+    return np.dtype({**AS_BITS, "bool": "uint8"}.get(dtype, dtype))
 
 
 def bfloat16_to_float32(bits: Array) -> Array:
@@ -51,9 +54,11 @@ def float32_to_bfloat16(values: Array) -> Array:
 
 
 def to_values(array: Array, dtype: str) -> Array:
-    """Storage to numbers: the 16-bit floats as float32, bool as bool, the rest as they are."""
+    """Storage to numbers: the narrow floats as float32, bool as bool, the rest as they are."""
     if dtype == "bfloat16":
         return bfloat16_to_float32(array)
+    if dtype in float8.FORMATS:
+        return float8.FORMATS[dtype].decoded(array)
     if dtype == "float16":
         return array.astype(np.float32)
     return array != 0 if dtype == "bool" else array
@@ -62,6 +67,8 @@ def to_values(array: Array, dtype: str) -> Array:
 def to_storage(values: Array, dtype: str) -> Array:
     if dtype == "bfloat16":
         return float32_to_bfloat16(values)
+    if dtype in float8.FORMATS:
+        return float8.FORMATS[dtype].encoded(values)
     return values.astype(storage(dtype))
 
 
@@ -81,8 +88,9 @@ def random_bits(rng: np.random.Generator, dtype: str, count: int) -> Array:
 
 def canonical(array: Array, dtype: str) -> bytes:
     """The bytes of the array, with one NaN in place of all: which NaN comes out is not promised."""
-    if dtype == "bfloat16":
-        return np.where(np.isnan(bfloat16_to_float32(array)), 0x7FC0, array).astype(np.uint16).tobytes()
+    if dtype in AS_BITS:
+        nan = to_storage(np.float32([np.nan]), dtype)
+        return np.where(np.isnan(to_values(array, dtype)), nan, array).tobytes()
     if dtype in COMPLEX:
         array = array.view(array.real.dtype)
     if array.dtype.kind == "f":
@@ -135,7 +143,7 @@ def _reduce_integers(sources: Sequence[Array], op: str) -> Array:
 def reduced(
     sources: Sequence[Array], dtype: str, op: str, *, scales: Sequence[float] | None = None, divisor: int = 1
 ) -> Array:
-    """What reduce must store: folded in order, in float32 for the 16-bit floats, rounded to `dtype` once."""
+    """What reduce must store: folded in order, in float32 for the narrow floats, rounded to `dtype` once."""
     if dtype in INTEGERS:
         return _reduce_integers(sources, op)
     if dtype in COMPLEX and op != "product":  # the parts are independent

@@ -67,9 +67,12 @@ def test_writes_only_the_destination(dtype: str) -> None:
         np.testing.assert_array_equal(guarded[1:-1], reference.reduced(sources, dtype, "sum"))
 
 
-@pytest.mark.parametrize(("dtype", "tiny"), [("bfloat16", 2.0**-9), ("float16", 2.0**-12)])
-def test_half_floats_round_once(dtype: str, tiny: float) -> None:
-    """1 + tiny rounds back to 1 in 16 bits, so rounding after each source would lose all of them."""
+@pytest.mark.parametrize(
+    ("dtype", "tiny"),
+    [("bfloat16", 2.0**-9), ("float16", 2.0**-12), ("float8_e4m3fn", 2.0**-5), ("float8_e5m2", 2.0**-4)],
+)
+def test_narrow_floats_round_once(dtype: str, tiny: float) -> None:
+    """1 + tiny rounds back to 1 in few bits, so rounding after each source would lose all of them."""
     one, many = np.array([1.0], np.float32), np.array([tiny], np.float32)
     sources = [reference.to_storage(value, dtype) for value in [one] + [many] * 64]
     total = reference.to_values(reduce(sources, dtype, "sum"), dtype)
@@ -77,10 +80,19 @@ def test_half_floats_round_once(dtype: str, tiny: float) -> None:
     assert reference.to_values(reduce(sources[:2], dtype, "sum"), dtype)[0] == 1
 
 
-def test_average_of_halves_divides_before_it_rounds() -> None:
-    """The sum, 131008, is beyond float16; the average is not."""
-    largest = np.full(40, 65504, np.float16)
-    np.testing.assert_array_equal(reduce([largest, largest], "float16", "avg", divisor=2), largest)
+@pytest.mark.parametrize(("dtype", "largest"), [("float16", 65504), ("float8_e4m3fn", 448), ("float8_e5m2", 57344)])
+def test_average_of_narrow_floats_divides_before_it_rounds(dtype: str, largest: float) -> None:
+    """The sum is beyond their range; the average is not."""
+    array = reference.to_storage(np.full(40, largest, np.float32), dtype)
+    np.testing.assert_array_equal(reduce([array, array], dtype, "avg", divisor=2), array)
+
+
+def test_a_sum_beyond_float8() -> None:
+    for dtype, largest, total in (("float8_e4m3fn", 448, 448), ("float8_e5m2", 57344, np.inf)):
+        array = reference.to_storage(np.float32([largest, -largest] * 40), dtype)
+        np.testing.assert_array_equal(
+            reference.to_values(reduce([array, array], dtype, "sum"), dtype), [total, -total] * 40
+        )
 
 
 @pytest.mark.parametrize("dtype", reference.FLOATS)
@@ -101,7 +113,7 @@ def test_min_and_max_make_a_signalling_nan_quiet(op: str) -> None:
         assert (bits & 0x7FC00000 == 0x7FC00000).all()
 
 
-@pytest.mark.parametrize("dtype", reference.FLOATS)
+@pytest.mark.parametrize("dtype", [dtype for dtype in reference.FLOATS if dtype != "float8_e4m3fn"])
 def test_infinities_and_signed_zeros(dtype: str) -> None:
     def store(*values: float) -> reference.Array:
         return reference.to_storage(np.array(values, np.float32), dtype)
@@ -114,9 +126,12 @@ def test_infinities_and_signed_zeros(dtype: str) -> None:
     np.testing.assert_array_equal(smallest, [1, -np.inf, -np.inf, 0, 0])
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
-def test_subnormals_are_kept(dtype: str) -> None:
-    bits = np.arange(1, 60, dtype=f"uint{8 * reference.storage(dtype).itemsize}")
+@pytest.mark.parametrize(
+    ("dtype", "count"),
+    [("float8_e4m3fn", 7), ("float8_e5m2", 3), ("float16", 60), ("bfloat16", 60), ("float32", 60), ("float64", 60)],
+)
+def test_subnormals_are_kept(dtype: str, count: int) -> None:
+    bits = np.arange(1, count + 1, dtype=f"uint{8 * reference.storage(dtype).itemsize}")
     subnormal = bits.view(reference.storage(dtype))
     total = reduce([subnormal, subnormal], dtype, "sum")
     np.testing.assert_array_equal(total.view(bits.dtype), 2 * bits)  # the bits of a subnormal count its smallest unit

@@ -6,23 +6,24 @@ import ctypes
 from typing import Any
 
 import numpy as np
-from reduce.reference import Array, storage
+from reduce.reference import AS_BITS, Array, storage
 
 _GUARD = 3  # elements on each side; odd, so that arrays do not begin where vectors would like them to
 _GUARD_BYTE = 0xA5
 
 _DTYPE_CODE_OFFSET = 20  # in DLManagedTensor: after the address, the device and the number of dimensions
-_DLPACK_BFLOAT = 4
+_DLPACK_CODES = {"bfloat16": 4, "float8_e4m3fn": 10, "float8_e5m2": 12}
 _capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _capsule_pointer.restype = ctypes.c_void_p
 _capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
-class BFloat16Array:
-    """An array of 16-bit words that says over DLPack that they are bfloat16 numbers."""
+class BitsArray:
+    """An array of words that says over DLPack that they are numbers of a dtype that numpy does not have."""
 
-    def __init__(self, bits: Array) -> None:
+    def __init__(self, bits: Array, dtype: str) -> None:
         self.bits = bits
+        self._code = _DLPACK_CODES[dtype]
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.bits.__dlpack_device__()
@@ -30,14 +31,14 @@ class BFloat16Array:
     def __dlpack__(self) -> Any:
         capsule = self.bits.__dlpack__()
         tensor = _capsule_pointer(capsule, b"dltensor")
-        ctypes.c_uint8.from_address(tensor + _DTYPE_CODE_OFFSET).value = _DLPACK_BFLOAT
+        ctypes.c_uint8.from_address(tensor + _DTYPE_CODE_OFFSET).value = self._code
         return capsule
 
 
 def argument(array: Array, dtype: str) -> Any:
     """What to pass to a collective for an array in the storage of `dtype`."""
-    if dtype == "bfloat16":
-        return BFloat16Array(array)
+    if dtype in AS_BITS:
+        return BitsArray(array, dtype)
     return array.view(np.bool_) if dtype == "bool" else array
 
 

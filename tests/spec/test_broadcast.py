@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 import pytest
-from reduce.reference import Array
+from reduce.reference import AS_BITS, Array
 from spec.buffers import Guarded
 from spec.cases import SIZES, Call, algorithms, copying_calls, run_calls
 
@@ -24,7 +24,7 @@ calls_of = functools.lru_cache(maxsize=1)(copying_calls)
 def test_broadcast(size: int, algorithm: str) -> None:
     def broadcast(comm: allred.Communicator, call: Call) -> None:
         buffer = Guarded.copy_of(call.inputs[comm.rank], call.dtype)
-        buffer.array.flags.writeable = call.dtype == "bfloat16" or comm.rank != call.root  # the root's is only read
+        buffer.array.flags.writeable = call.dtype in AS_BITS or comm.rank != call.root  # the root's is only read
         comm.broadcast(buffer.argument, call.root, algorithm=algorithm)
         buffer.check(call.expected)
 

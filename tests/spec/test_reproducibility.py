@@ -7,16 +7,17 @@ import math
 import numpy as np
 import pytest
 from reduce import reference
-from reduce.reference import Array, random_array, to_values
+from reduce.reference import NARROW, Array, random_array, to_values
 from spec.cases import SANITIZED
 from spec.collectives import EVERY, REDUCING, expected, start
 from spec.values import generator, scale_of
 
 import allred
 
-DTYPES = ("float64", "float32", "float16", "bfloat16", "complex64", "complex128")
+DTYPES = ("float64", "float32", *NARROW, "complex64", "complex128")
 OPS = ("sum", "product", "avg", "premul_sum")
-EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "complex64": 2.0**-23}
+FRACTION_BITS = {"float8_e5m2": 2, "float8_e4m3fn": 3, "bfloat16": 7, "float16": 10, "float32": 23, "complex64": 23}
+EPSILON = {dtype: 2.0**-bits for dtype, bits in FRACTION_BITS.items()}
 CASES = [(dtype, op) for dtype in DTYPES for op in OPS]
 REDUCTIONS = [(collective, algorithm) for collective, algorithm in EVERY if collective in REDUCING]
 SIZES = (3,) if SANITIZED else (2, 3, 5, 8)
@@ -83,11 +84,11 @@ def test_direct_algorithms_reduce_in_rank_order_and_others_nearly_so(
             assert (error <= bound).all(), f"{dtype} {op} on rank {rank}"
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", NARROW)
 @pytest.mark.parametrize(("collective", "algorithm"), REDUCTIONS)
-def test_halves_are_rounded_once(collective: str, algorithm: str, dtype: str) -> None:
+def test_narrow_floats_are_rounded_once(collective: str, algorithm: str, dtype: str) -> None:
     """One plus many numbers that are each too small to change it: rounding on the way would lose them all."""
-    size, tiny = 9, {"float16": 2.0**-12, "bfloat16": 2.0**-9}[dtype]
+    size, tiny = 9, EPSILON[dtype] / 4
     inputs = [np.full(size, 1.0 if rank == 3 else 2 * tiny, np.float32) for rank in range(size)]
     stored = [reference.to_storage(each, dtype) for each in inputs]
 

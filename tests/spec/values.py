@@ -1,7 +1,7 @@
 """What goes into a collective and what has to come out.
 
 Inputs depend on the rank and the index. Those of float dtypes are such that no partial result is rounded in the type
-that the arithmetic is done in, whatever the order; so every algorithm must give the same bits, and a 16-bit result
+that the arithmetic is done in, whatever the order; so every algorithm must give the same bits, and a narrow result
 shows whether it was rounded once, at the end, or on the way.
 """
 
@@ -83,5 +83,5 @@ def reduced(sources: Sequence[Array], dtype: str, op: str) -> Array:
     if op == "avg":
         total /= len(sources)
     if dtype in FLOATS and dtype != "float64":
-        total = total.astype(np.float32)  # in which a mean of 16-bit floats is divided
+        total = total.astype(np.float32)  # in which a mean of narrow floats is divided
     return to_storage(total, dtype)

@@ -31,6 +31,8 @@ inline std::optional<DType> dtype_of(at::ScalarType type) noexcept {
     case at::kBool: return DType::boolean;
     case at::kComplexFloat: return DType::complex64;
     case at::kComplexDouble: return DType::complex128;
+    case at::kFloat8_e4m3fn: return DType::float8_e4m3fn;
+    case at::kFloat8_e5m2: return DType::float8_e5m2;
     default: return std::nullopt;
   }
 }

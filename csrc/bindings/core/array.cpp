@@ -64,6 +64,8 @@ std::optional<DType> dtype_of_dlpack(const dlpack::DataType& type) noexcept {
     case dlpack::TypeCode::bfloat: return bytes == 2 ? std::optional(DType::bfloat16) : std::nullopt;
     case dlpack::TypeCode::complex: return complex(bytes);
     case dlpack::TypeCode::boolean: return bytes == 1 ? std::optional(DType::boolean) : std::nullopt;
+    case dlpack::TypeCode::float8_e4m3fn: return bytes == 1 ? std::optional(DType::float8_e4m3fn) : std::nullopt;
+    case dlpack::TypeCode::float8_e5m2: return bytes == 1 ? std::optional(DType::float8_e5m2) : std::nullopt;
   }
   return std::nullopt;
 }

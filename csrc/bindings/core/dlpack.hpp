@@ -12,7 +12,9 @@ enum class TypeCode : std::uint8_t {
   floating = 2,
   bfloat = 4,
   complex = 5,
-  boolean = 6
+  boolean = 6,
+  float8_e4m3fn = 10,
+  float8_e5m2 = 12
 };
 
 struct Device {

@@ -93,22 +93,22 @@ void reduce_buffers(const py::buffer& destination, const std::vector<py::buffer>
 
 void widen_buffer(const py::buffer& destination, const py::buffer& source, const std::string& dtype,
                   const std::string& isa) {
-  const DType half = dtype_named(dtype);
+  const DType narrow_dtype = dtype_named(dtype);
   const Bytes output(destination, Bytes::Access::write);
   const Bytes input(source, Bytes::Access::read);
   const std::size_t count = count_of(output, sizeof(float));
-  check_count(count_of(input, size_of(half)), count);
-  widen(static_cast<float*>(output.data()), input.data(), count, half, isa_of(isa));
+  check_count(count_of(input, size_of(narrow_dtype)), count);
+  widen(static_cast<float*>(output.data()), input.data(), count, narrow_dtype, isa_of(isa));
 }
 
 void narrow_buffer(const py::buffer& destination, const py::buffer& source, const std::string& dtype,
                    const std::string& isa) {
-  const DType half = dtype_named(dtype);
+  const DType narrow_dtype = dtype_named(dtype);
   const Bytes output(destination, Bytes::Access::write);
   const Bytes input(source, Bytes::Access::read);
-  const std::size_t count = count_of(output, size_of(half));
+  const std::size_t count = count_of(output, size_of(narrow_dtype));
   check_count(count_of(input, sizeof(float)), count);
-  narrow(output.data(), static_cast<const float*>(input.data()), count, half, isa_of(isa));
+  narrow(output.data(), static_cast<const float*>(input.data()), count, narrow_dtype, isa_of(isa));
 }
 
 std::vector<std::string> isa_names() {
@@ -127,9 +127,9 @@ void register_reduce(py::module_& module) {
       "them. `scales` is one factor a source for op premul_sum; op avg divides by `divisor`.");
   module.def("widen", &widen_buffer, py::arg("destination"), py::arg("source"), py::arg("dtype"), py::kw_only(),
              py::arg("isa") = "auto",
-             "Converts float16 or bfloat16 (`dtype`) in `source` to float32 in `destination`.");
+             "Converts a float narrower than float32 (`dtype`) in `source` to float32 in `destination`.");
   module.def("narrow", &narrow_buffer, py::arg("destination"), py::arg("source"), py::arg("dtype"), py::kw_only(),
-             py::arg("isa") = "auto", "Rounds float32 in `source` to float16 or bfloat16 (`dtype`), to nearest even.");
+             py::arg("isa") = "auto", "Rounds float32 in `source` to a narrower float (`dtype`), to nearest even.");
   module.def("available_isas", &isa_names, "The instruction sets this machine can reduce with, slowest first.");
   module.def("best_isa", [] { return std::string(name(best_isa())); }, "The instruction set that isa='auto' means.");
 }
