@@ -51,8 +51,9 @@ Connections connect(Bootstrap& bootstrap, const Config& config) {
   return {.topology = std::move(attached.topology),
           .board = std::make_unique<shm::SegmentFaultBoard>(segment),
           .open_stream = [segment](int stream) { return open_stream(*segment, stream); },
-          .open_point_to_point = [segment, same_process = std::move(
-                                               same_process)] { return open_point_to_point(*segment, same_process); }};
+          .open_point_to_point =
+              [segment, same_process = std::move(same_process)] { return open_point_to_point(*segment, same_process); },
+          .symmetric = std::make_shared<shm::Heap>(segment->memory(), segment->rank())};
 }
 
 }  // namespace allred

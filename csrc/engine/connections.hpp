@@ -11,6 +11,7 @@
 #include "transport/message_link.hpp"
 #include "transport/peer_memory.hpp"
 #include "transport/remote_memory.hpp"
+#include "transport/symmetric_memory.hpp"
 
 namespace allred {
 
@@ -37,6 +38,7 @@ struct Connections {
   std::unique_ptr<FaultBoard> board;
   std::function<CollectiveLinks(int stream)> open_stream;
   std::function<PointToPointLinks()> open_point_to_point;
+  std::shared_ptr<SymmetricMemory> symmetric;
 };
 
 /// Collective over the ranks of `bootstrap`; blocks until all are there. Throws Error(timeout) past config.timeout.

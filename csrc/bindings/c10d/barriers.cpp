@@ -1,15 +1,11 @@
 // Barriers.
+#include <c10/util/StringUtil.h>
+
 #include "bindings/c10d/errors.hpp"
 #include "bindings/c10d/process_group.hpp"
 
 namespace allred::backend {
 namespace {
-
-std::string join(const std::vector<int>& ranks) {
-  std::string text;
-  for (const int rank : ranks) text += (text.empty() ? "" : ", ") + std::to_string(rank);
-  return text;
-}
 
 /// What Gloo says, since programs look for it, and then what we know.
 std::string monitored_barrier_failed(const Error& error, int rank, std::chrono::milliseconds timeout,
@@ -21,7 +17,7 @@ std::string monitored_barrier_failed(const Error& error, int rank, std::chrono::
            " successfully reached monitoredBarrier, but received errors while waiting for send/recv from rank 0";
   }
   if (timeout.count() == 0) return "Rank 0 timed out in monitoredBarrier after " + limit;
-  if (wait_all_ranks && !absent.empty()) return "Ranks " + join(absent) + " failed to pass monitoredBarrier in " + limit;
+  if (wait_all_ranks && !absent.empty()) return "Ranks " + c10::Join(", ", absent) + " failed to pass monitoredBarrier in " + limit;
   const int first = absent.empty() ? error.context().peer : absent.front();
   return "Rank " + std::to_string(first) + " failed to pass monitoredBarrier in " + limit;
 }

@@ -1,11 +1,9 @@
-// all_to_all, and messages between two ranks.
+// all_to_all.
 #include <numeric>
 
 #include "bindings/c10d/arguments.hpp"
 #include "bindings/c10d/errors.hpp"
 #include "bindings/c10d/process_group.hpp"
-#include "bindings/c10d/work.hpp"
-#include "engine/message_work.hpp"
 
 namespace allred::backend {
 namespace {

@@ -1,4 +1,6 @@
 // New groups out of old ones.
+#include <c10/util/StringUtil.h>
+
 #include <algorithm>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
@@ -18,19 +20,12 @@ c10::intrusive_ptr<GroupOptions> options_of(const ProcessGroupAllred::OptionsPtr
   return c10::make_intrusive<GroupOptions>(*options);
 }
 
-std::string join(const std::vector<int>& ranks) {
-  std::string text;
-  for (const int rank : ranks) text += (text.empty() ? "" : ",") + std::to_string(rank);
-  return text;
-}
-
 void check_ranks(const char* call, const std::vector<int>& ranks, int size) {
   std::vector<int> sorted = ranks;
   std::ranges::sort(sorted);
   const bool distinct = std::ranges::adjacent_find(sorted) == sorted.end();
   if (!ranks.empty() && distinct && sorted.front() >= 0 && sorted.back() < size) return;
-  throw_invalid(std::string(call) + ": ranks [" + join(ranks) + "] are not distinct ranks of a group of " +
-                std::to_string(size));
+  throw_invalid(c10::str(call, ": ranks [", c10::Join(", ", ranks), "] are not distinct ranks of a group of ", size));
 }
 
 }  // namespace
@@ -67,10 +62,10 @@ ProcessGroupAllred::BackendPtr ProcessGroupAllred::shrink(const std::vector<int6
     if (std::ranges::find(excluded, rank) == excluded.end()) kept.push_back(rank);
   }
   const auto place = std::ranges::find(kept, rank_);
-  if (place == kept.end()) throw_invalid("shrink: rank " + std::to_string(rank_) + ", which calls it, is excluded");
+  if (place == kept.end()) throw_invalid(c10::str("shrink: rank ", rank_, ", which calls it, is excluded"));
   if ((flags & kShrinkAbort) != 0) communicator_->close();
   // The survivors meet at keys that no other group uses: the same ranks may shrink a group more than once.
-  const std::string prefix = "shrink/" + std::to_string(num_shrinks_++) + "/" + join(kept);
+  const std::string prefix = c10::str("shrink/", num_shrinks_++, "/", c10::Join(",", kept));
   return make_group(c10::make_intrusive<::c10d::PrefixStore>(prefix, store_), static_cast<int>(place - kept.begin()),
                     static_cast<int>(kept.size()), options);
 }

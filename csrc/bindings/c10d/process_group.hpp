@@ -86,6 +86,8 @@ class ProcessGroupAllred final : public ::c10d::Backend {
   WorkPtr alltoall(Tensors& outputs, Tensors& inputs, const ::c10d::AllToAllOptions& options) override;
   WorkPtr alltoall_base(at::Tensor& output, at::Tensor& input, std::vector<int64_t>& output_splits,
                         std::vector<int64_t>& input_splits, const ::c10d::AllToAllOptions& options) override;
+
+  // messages.cpp
   WorkPtr send(Tensors& tensors, int destination, int tag) override;
   WorkPtr recv(Tensors& tensors, int source, int tag) override;
   WorkPtr recvAnysource(Tensors& tensors, int tag) override;
@@ -117,6 +119,11 @@ class ProcessGroupAllred final : public ::c10d::Backend {
   WorkPtr start(Call&& call, const Terms& terms);
 
   WorkPtr allreduce_of_sparse(const at::Tensor& tensor, const ::c10d::AllreduceOptions& options);
+  /// Starts the message that `make` completes. Where it throws, the peer learns that it is not coming.
+  template <class Make>
+  WorkPtr message(Message message, at::TensorList tensors, Make&& make);
+  WorkPtr receive(Tensors& tensors, int source, int tag, ::c10d::OpType type, const char* title);
+
   BackendPtr make_group(const StorePtr& store, int rank, int size, const OptionsPtr& options) const;
   std::size_t group_size() const noexcept { return static_cast<std::size_t>(size_); }
 

@@ -6,6 +6,7 @@
 
 #include "bindings/c10d/errors.hpp"
 #include "engine/callback_scope.hpp"
+#include "engine/message_work.hpp"
 
 namespace allred::backend {
 namespace {
@@ -101,7 +102,12 @@ bool PendingWork::wait(std::chrono::milliseconds timeout) {
   return true;
 }
 
-int PendingWork::sourceRank() const { return -1; }
+int PendingWork::sourceRank() const {
+  const auto* message = dynamic_cast<const MessageWork*>(parts_.front().get());
+  const std::optional<int> source = message == nullptr ? std::nullopt : message->source();
+  if (!source) throw_invalid("the source rank is known of a recv that is done");
+  return *source;
+}
 
 c10::intrusive_ptr<c10::ivalue::Future> PendingWork::getFuture() {
   {

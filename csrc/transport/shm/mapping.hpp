@@ -7,13 +7,13 @@
 
 namespace allred::shm {
 
-/// Owns a memfd and its mapping. Nothing appears in a file system, so nothing is left behind however the process ends.
+/// Owns a memfd and a mapping of a part of it. Nothing appears in a file system, so nothing is left behind however the process ends.
 /// Forked children do not inherit the mapping. Thread-safe.
 class Mapping {
  public:
-  /// `bytes` of address space; none of it is backed by memory until reserved.
-  static Mapping create(std::size_t bytes);
-  static Mapping attach(UniqueFd fd, std::size_t bytes);
+  /// A memfd of `file_bytes`, of which the first `bytes` are mapped; none of it is backed by memory until reserved.
+  static Mapping create(std::size_t bytes, std::size_t file_bytes);
+  static Mapping attach(UniqueFd fd, std::size_t bytes, std::size_t offset = 0);
 
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&&) = delete;
@@ -21,18 +21,24 @@ class Mapping {
   Mapping& operator=(const Mapping&) = delete;
   ~Mapping();
 
+  /// Another part of the same memfd.
+  Mapping map_also(std::size_t offset, std::size_t bytes) const;
+
   /// Backs a range with memory. Throws Error(system) where there is none left, instead of a SIGBUS at first touch.
   void reserve(std::size_t offset, std::size_t bytes);
+  /// Gives the memory behind a range back.
+  void release(std::size_t offset, std::size_t bytes) noexcept;
 
   std::byte* data() const noexcept { return data_; }
   std::size_t bytes() const noexcept { return bytes_; }
   int fd() const noexcept { return fd_.get(); }
 
  private:
-  Mapping(UniqueFd fd, std::size_t bytes);
+  Mapping(UniqueFd fd, std::size_t bytes, std::size_t offset);
   UniqueFd fd_;
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
+  std::size_t offset_ = 0;  // in the memfd
 };
 
 }  // namespace allred::shm

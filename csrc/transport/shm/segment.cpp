@@ -18,10 +18,11 @@ struct Hello {
   std::int32_t rank;
 };
 
-/// `mapping` is the address of a shared_ptr made for the receiver, where both are threads of one process; else null.
+/// `memory` is the address of a shared_ptr made for the receiver, where both are threads of one process; else null.
 struct Welcome {
   std::uint64_t staging_bytes;
-  std::shared_ptr<Mapping>* mapping;
+  std::uint64_t heap_bytes;
+  std::shared_ptr<SharedMemory>* memory;
 };
 
 template <class T>
@@ -58,7 +59,7 @@ void check_one_host(const Topology& topology) {
 class Leader {
  public:
   Leader(std::size_t size, std::size_t staging_bytes) : layout_(size, staging_bytes) {
-    mapping_ = std::make_shared<Mapping>(Mapping::create(layout_.total_bytes()));
+    memory_ = SharedMemory::create(layout_.total_bytes(), heap_bytes(size), size);
   }
 
   const std::string& address() const noexcept { return listener_.name(); }
@@ -72,7 +73,7 @@ class Leader {
       const bool same_process = topology.ranks[rank].process_id == topology.ranks[0].process_id;
       hand_over(*connections[rank], same_process, processes, deadline);
     }
-    return std::make_shared<Segment>(mapping_, layout_, 0, share(std::move(processes)));
+    return std::make_shared<Segment>(memory_, layout_, 0, share(std::move(processes)));
   }
 
  private:
@@ -97,8 +98,9 @@ class Leader {
 
   void hand_over(UnixConnection& connection, bool same_process, const std::vector<UniqueFd>& processes,
                  const Deadline& deadline) {
-    Welcome welcome{layout_.staging_bytes(), same_process ? new std::shared_ptr<Mapping>(mapping_) : nullptr};
-    const int memory = mapping_->fd();
+    Welcome welcome{layout_.staging_bytes(), memory_->heap_bytes(),
+                    same_process ? new std::shared_ptr<SharedMemory>(memory_) : nullptr};
+    const int memory = memory_->lanes().fd();
     connection.send(bytes_of(welcome), std::span(&memory, 1), deadline);
     std::vector<int> fds;
     for (const UniqueFd& each : processes) {
@@ -114,7 +116,7 @@ class Leader {
   }
 
   Layout layout_;
-  std::shared_ptr<Mapping> mapping_;
+  std::shared_ptr<SharedMemory> memory_;
   UnixListener listener_;
 };
 
@@ -127,13 +129,13 @@ std::shared_ptr<Segment> join(const std::string& address, const Topology& topolo
   connection.send(bytes_of(hello), self ? std::span(&self_fd, 1) : std::span<const int>(), deadline);
 
   Welcome welcome{};
-  std::vector<UniqueFd> memory = connection.recv(bytes_of(welcome), deadline);
+  std::vector<UniqueFd> file = connection.recv(bytes_of(welcome), deadline);
   const Layout layout(topology.ranks.size(), welcome.staging_bytes);
-  std::shared_ptr<Mapping> mapping;
-  if (welcome.mapping != nullptr) {
-    mapping = *std::unique_ptr<std::shared_ptr<Mapping>>(welcome.mapping);
+  std::shared_ptr<SharedMemory> memory;
+  if (welcome.memory != nullptr) {
+    memory = *std::unique_ptr<std::shared_ptr<SharedMemory>>(welcome.memory);
   } else {
-    mapping = std::make_shared<Mapping>(Mapping::attach(std::move(memory.at(0)), layout.total_bytes()));
+    memory = SharedMemory::attach(std::move(file.at(0)), layout.total_bytes(), welcome.heap_bytes, layout.size());
   }
 
   std::uint32_t count = 0;
@@ -144,7 +146,7 @@ std::shared_ptr<Segment> join(const std::string& address, const Topology& topolo
     for (UniqueFd& each : connection.recv(bytes_of(again), deadline)) processes.push_back(std::move(each));
   }
   processes.resize(topology.ranks.size());
-  return std::make_shared<Segment>(std::move(mapping), layout, topology.rank, share(std::move(processes)));
+  return std::make_shared<Segment>(std::move(memory), layout, topology.rank, share(std::move(processes)));
 }
 
 /// What each rank tells all others first: who it is, rank 0's address, and what already went wrong, if anything.
@@ -192,11 +194,11 @@ void reserve_together(const std::shared_ptr<Segment>& segment, const Deadline& d
 
 }  // namespace
 
-Segment::Segment(std::shared_ptr<Mapping> mapping, Layout layout, int rank, Processes processes)
-    : mapping_(std::move(mapping)), layout_(layout), rank_(rank), processes_(std::move(processes)) {}
+Segment::Segment(std::shared_ptr<SharedMemory> memory, Layout layout, int rank, Processes processes)
+    : memory_(std::move(memory)), layout_(layout), rank_(rank), processes_(std::move(processes)) {}
 
 std::shared_ptr<Segment> Segment::lane(std::size_t lane) const {
-  return std::make_shared<Segment>(mapping_, layout_.of_lane(lane), rank_, processes_);
+  return std::make_shared<Segment>(memory_, layout_.of_lane(lane), rank_, processes_);
 }
 
 Attached attach(const Exchange& exchange, std::size_t staging_bytes, const Deadline& deadline) {

@@ -8,18 +8,18 @@
 
 #include "common/deadline.hpp"
 #include "common/topology.hpp"
+#include "transport/shm/heap.hpp"
 #include "transport/shm/layout.hpp"
-#include "transport/shm/mapping.hpp"
 
 namespace allred::shm {
 
 /// One rank's hold on one lane of the memory, and on its peers' processes. Ranks that are threads of one process share
-/// one Mapping.
+/// one SharedMemory.
 class Segment {
  public:
   using Processes = std::shared_ptr<const std::vector<UniqueFd>>;
 
-  Segment(std::shared_ptr<Mapping> mapping, Layout layout, int rank, Processes processes);
+  Segment(std::shared_ptr<SharedMemory> memory, Layout layout, int rank, Processes processes);
 
   /// The same rank's hold on another lane.
   std::shared_ptr<Segment> lane(std::size_t lane) const;
@@ -33,17 +33,20 @@ class Segment {
   ChannelControl& channel_control(int from, int to) const noexcept {
     return at<ChannelControl>(layout_.channel_control(index(from), index(to)));
   }
-  std::byte* mailbox(int rank) const noexcept { return mapping_->data() + layout_.mailbox(index(rank)); }
-  std::byte* staging(int rank) const noexcept { return mapping_->data() + layout_.staging(index(rank)); }
+  std::byte* mailbox(int rank) const noexcept { return memory_->lanes().data() + layout_.mailbox(index(rank)); }
+  std::byte* staging(int rank) const noexcept { return memory_->lanes().data() + layout_.staging(index(rank)); }
   std::byte* channel(int from, int to) const noexcept {
-    return mapping_->data() + layout_.channel(index(from), index(to));
+    return memory_->lanes().data() + layout_.channel(index(from), index(to));
   }
 
   /// Back this rank's own parts with memory: before it uses the lane at all, and then before it uses the part.
-  void reserve_for_messages() { mapping_->reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
-  void reserve_for_collectives() { mapping_->reserve(layout_.control(index(rank_)), layout_.collective_bytes()); }
-  void reserve_staging() { mapping_->reserve(layout_.staging(index(rank_)), layout_.staging_bytes()); }
-  void reserve_channel(int to) { mapping_->reserve(layout_.channel(index(rank_), index(to)), Layout::kChannelBytes); }
+  void reserve_for_messages() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
+  void reserve_for_collectives() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.collective_bytes()); }
+  void reserve_staging() { memory_->lanes().reserve(layout_.staging(index(rank_)), layout_.staging_bytes()); }
+  void reserve_channel(int to) { memory_->lanes().reserve(layout_.channel(index(rank_), index(to)), Layout::kChannelBytes); }
+
+  /// What lies behind all lanes.
+  const std::shared_ptr<SharedMemory>& memory() const noexcept { return memory_; }
 
   /// A pidfd, or -1 for a rank of this process and where the kernel has none.
   int process(int rank) const noexcept { return (*processes_)[index(rank)].get(); }
@@ -52,10 +55,10 @@ class Segment {
   static std::size_t index(int rank) noexcept { return static_cast<std::size_t>(rank); }
   template <class T>
   T& at(std::size_t offset) const noexcept {
-    return *reinterpret_cast<T*>(mapping_->data() + offset);
+    return *reinterpret_cast<T*>(memory_->lanes().data() + offset);
   }
 
-  std::shared_ptr<Mapping> mapping_;
+  std::shared_ptr<SharedMemory> memory_;
   Layout layout_;
   int rank_;
   Processes processes_;
