@@ -14,6 +14,7 @@
 #include "engine/connections.hpp"
 #include "engine/request.hpp"
 #include "engine/scheduled_collective.hpp"
+#include "engine/split_agreement.hpp"
 
 namespace allred {
 
@@ -33,8 +34,6 @@ class CollectiveRunner {
  private:
   void run_prepared(const Request& request, const Caller& caller);
   void refuse(const std::string& reason);
-  void validate(const Request& request) const;
-  void check_no_overlap(const Request& request) const;
   std::size_t contribution_bytes(const Request& request) const noexcept;
   void run_alone(const Request& request);
   void run_with_peers(const Request& request, Algorithm algorithm);
@@ -53,9 +52,11 @@ class CollectiveRunner {
   ScheduledCollective scheduled_;
   std::vector<std::unique_ptr<MessageLink>> message_links_;
 
+  SplitAgreement splits_;
   std::uint64_t round_ = 0;
   std::vector<double> scales_;
   std::vector<const void*> sources_;
+  std::vector<Bytes> pieces_;
 };
 
 }  // namespace allred
