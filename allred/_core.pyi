@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, SupportsInt, TypeAlias, final, overload
 
 # Whatever offers its memory: the buffer protocol (numpy arrays, bytearray, memoryview) or DLPack (CPU tensors).
@@ -137,6 +137,74 @@ class Communicator:
         op: str = "sum",
         *,
         scale: float = 1.0,
+        async_op: Literal[True],
+        timeout: float | None = None,
+        algorithm: str = "auto",
+    ) -> Work: ...
+    @overload
+    def gather_into(
+        self,
+        output: Array | None,
+        input: Array,
+        root: int = 0,
+        *,
+        async_op: Literal[False] = False,
+        timeout: float | None = None,
+        algorithm: str = "auto",
+    ) -> None: ...
+    @overload
+    def gather_into(
+        self,
+        output: Array | None,
+        input: Array,
+        root: int = 0,
+        *,
+        async_op: Literal[True],
+        timeout: float | None = None,
+        algorithm: str = "auto",
+    ) -> Work: ...
+    @overload
+    def scatter_into(
+        self,
+        output: Array,
+        input: Array | None,
+        root: int = 0,
+        *,
+        async_op: Literal[False] = False,
+        timeout: float | None = None,
+        algorithm: str = "auto",
+    ) -> None: ...
+    @overload
+    def scatter_into(
+        self,
+        output: Array,
+        input: Array | None,
+        root: int = 0,
+        *,
+        async_op: Literal[True],
+        timeout: float | None = None,
+        algorithm: str = "auto",
+    ) -> Work: ...
+    @overload
+    def all_to_all_into(
+        self,
+        output: Array,
+        input: Array,
+        *,
+        input_counts: Iterable[int] | None = None,
+        output_counts: Iterable[int] | None = None,
+        async_op: Literal[False] = False,
+        timeout: float | None = None,
+        algorithm: str = "auto",
+    ) -> None: ...
+    @overload
+    def all_to_all_into(
+        self,
+        output: Array,
+        input: Array,
+        *,
+        input_counts: Iterable[int] | None = None,
+        output_counts: Iterable[int] | None = None,
         async_op: Literal[True],
         timeout: float | None = None,
         algorithm: str = "auto",

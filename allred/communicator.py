@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from allred.config import Config
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+_DESCRIPTION_BYTES = 2048  # more than a dtype and the most dimensions that numpy has
 
 _open_communicators: weakref.WeakSet[Communicator] = weakref.WeakSet()
 
@@ -79,12 +82,91 @@ class Communicator(_core.Communicator):
         """
         import numpy as np
 
-        source = np.ascontiguousarray(array)
-        if source.ndim == 0 or source.shape[0] % self.size != 0:
-            raise ValueError(f"array has shape {source.shape}; its first dimension must divide by {self.size} ranks")
+        source = self._blocks(array)
         block: npt.NDArray[Any] = np.empty((source.shape[0] // self.size, *source.shape[1:]), source.dtype)
         self.reduce_scatter_into(block, source, op, **options)
         return block
+
+    def gather(self, array: npt.ArrayLike, root: int = 0, **options: Any) -> npt.NDArray[Any] | None:
+        """Every rank's array, stacked, on the root.
+
+        Args:
+            array: of the same shape and dtype on all ranks.
+            root: the rank that gets them.
+            **options: ``timeout`` and ``algorithm``. For an asynchronous call use :meth:`gather_into`.
+
+        Returns:
+            An array of shape ``(size, *array.shape)``; None on the other ranks.
+        """
+        import numpy as np
+
+        source = np.ascontiguousarray(array)
+        gathered = np.empty((self.size, *np.shape(array)), source.dtype) if self.rank == root else None
+        self.gather_into(gathered, source, root, **options)
+        return gathered
+
+    def scatter(self, array: npt.ArrayLike | None, root: int = 0, **options: Any) -> npt.NDArray[Any]:
+        """This rank's part of the root's array.
+
+        The others learn its shape and dtype from a broadcast; :meth:`scatter_into` does without, and can be
+        asynchronous.
+
+        Args:
+            array: on the root, of shape ``(size, ...)``; None on the others.
+            root: the rank that has the array.
+            **options: ``timeout`` and ``algorithm``.
+
+        Returns:
+            An array of shape ``array.shape[1:]``.
+
+        Raises:
+            ValueError: on all ranks: the first dimension of the root's array is not ``size``.
+        """
+        import numpy as np
+
+        source = np.ascontiguousarray(array) if self.rank == root else None
+        description = np.zeros(_DESCRIPTION_BYTES, np.uint8)
+        if source is not None:
+            text = json.dumps([source.dtype.str, source.shape]).encode()
+            description[: len(text)] = np.frombuffer(text, np.uint8)
+        self.broadcast(description, root, **{key: options[key] for key in options if key == "timeout"})
+        dtype, shape = json.loads(description.tobytes().rstrip(b"\0"))
+        if not shape or shape[0] != self.size:
+            raise ValueError(f"array has shape {tuple(shape)}; its first dimension must be {self.size}, the ranks")
+        block: npt.NDArray[Any] = np.empty(shape[1:], np.dtype(dtype))
+        self.scatter_into(block, source, root, **options)
+        return block
+
+    def all_to_all(self, array: npt.ArrayLike, **options: Any) -> npt.NDArray[Any]:
+        """Block j of every rank's array, on rank j.
+
+        Args:
+            array: of the same shape and dtype on all ranks; its first dimension divides by ``size``, into a block for
+                each rank.
+            **options: ``timeout`` and ``algorithm``. For an asynchronous call, or blocks that differ in size, use
+                :meth:`all_to_all_into`.
+
+        Returns:
+            An array of the same shape, whose block i is from rank i.
+
+        Raises:
+            ValueError: the first dimension does not divide by ``size``.
+        """
+        import numpy as np
+
+        source = self._blocks(array)
+        exchanged = np.empty_like(source)
+        self.all_to_all_into(exchanged, source, **options)
+        return exchanged
+
+    def _blocks(self, array: npt.ArrayLike) -> npt.NDArray[Any]:
+        """The array, contiguous. Raises ValueError unless its first dimension divides by ``size``."""
+        import numpy as np
+
+        source = np.ascontiguousarray(array)
+        if np.ndim(array) == 0 or source.shape[0] % self.size != 0:
+            raise ValueError(f"array has shape {np.shape(array)}; its first dimension must divide by {self.size} ranks")
+        return source
 
     def __enter__(self) -> Communicator:
         return self

@@ -8,10 +8,20 @@
 
 namespace allred {
 
-enum class Collective : std::uint8_t { all_reduce, broadcast, reduce, all_gather, reduce_scatter, barrier };
+enum class Collective : std::uint8_t {
+  all_reduce,
+  broadcast,
+  reduce,
+  all_gather,
+  reduce_scatter,
+  barrier,
+  gather,
+  scatter,
+  all_to_all,
+};
 
-inline constexpr std::array<std::string_view, 6> kCollectiveNames{"all_reduce", "broadcast",      "reduce",
-                                                                  "all_gather", "reduce_scatter", "barrier"};
+inline constexpr std::array<std::string_view, 9> kCollectiveNames{
+    "all_reduce", "broadcast", "reduce", "all_gather", "reduce_scatter", "barrier", "gather", "scatter", "all_to_all"};
 
 /// `automatic` leaves the choice to the selector. one_shot, two_shot and staged run over PeerMemory; the rest
 /// are schedules over MessageLinks.
@@ -25,11 +35,13 @@ enum class Algorithm : std::uint8_t {
   recursive_doubling,
   binomial_tree,
   dissemination,
+  linear,
+  pairwise,
 };
 
-inline constexpr std::array<std::string_view, 9> kAlgorithmNames{
-    "auto",        "one_shot",           "two_shot",      "staged",       "ring",
-    "double_tree", "recursive_doubling", "binomial_tree", "dissemination"};
+inline constexpr std::array<std::string_view, 11> kAlgorithmNames{
+    "auto",          "one_shot",      "two_shot", "staged",  "ring", "double_tree", "recursive_doubling",
+    "binomial_tree", "dissemination", "linear",   "pairwise"};
 
 constexpr std::string_view name(Collective collective) noexcept {
   return kCollectiveNames[static_cast<std::size_t>(collective)];
@@ -56,7 +68,19 @@ constexpr bool reduces(Collective collective) noexcept {
          collective == Collective::reduce_scatter;
 }
 constexpr bool is_rooted(Collective collective) noexcept {
-  return collective == Collective::broadcast || collective == Collective::reduce;
+  return collective == Collective::broadcast || collective == Collective::reduce || collective == Collective::gather ||
+         collective == Collective::scatter;
+}
+
+/// Whether the input, or the output, holds one block for each rank. Of gather only the root has an output, of scatter
+/// only the root an input.
+constexpr bool has_input_blocks(Collective collective) noexcept {
+  return collective == Collective::reduce_scatter || collective == Collective::scatter ||
+         collective == Collective::all_to_all;
+}
+constexpr bool has_output_blocks(Collective collective) noexcept {
+  return collective == Collective::all_gather || collective == Collective::gather ||
+         collective == Collective::all_to_all;
 }
 
 }  // namespace allred

@@ -6,6 +6,14 @@
 #include "common/error.hpp"
 
 namespace allred {
+namespace {
+
+std::byte* append(std::byte* to, Bytes bytes) noexcept {
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+  return to + bytes.size();
+}
+
+}  // namespace
 
 Agreement::Agreement(const Monitor& monitor, PeerMemory& memory)
     : monitor_(monitor), memory_(memory), posts_(static_cast<std::size_t>(memory.size())) {}
@@ -21,12 +29,12 @@ void Agreement::enter(const Entry& entry, Waiter& waiter) {
 
 void Agreement::post(const Entry& entry) {
   Post post{.fingerprint = entry.fingerprint, .scale = entry.scale, .payload = {}};
-  const std::size_t bytes = entry.contribution.size();
-  const bool fits_post = bytes <= Post::kPayloadBytes;
-  if (bytes != 0) {
-    std::memcpy(fits_post ? post.payload.data() : memory_.mailbox(memory_.rank(), sequence_), entry.contribution.data(),
-                bytes);
-  }
+  std::size_t bytes = 0;
+  for (const Bytes& piece : entry.contribution) bytes += piece.size();
+  const bool fits_post = entry.note.empty() && bytes <= Post::kPayloadBytes;
+  std::byte* to = fits_post ? post.payload.data() : memory_.mailbox(memory_.rank(), sequence_);
+  for (const Bytes& piece : entry.contribution) to = append(to, piece);
+  append(post.payload.data(), entry.note);
   memory_.post(sequence_, post);
 }
 

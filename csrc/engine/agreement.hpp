@@ -17,9 +17,10 @@ namespace allred {
 /// What a rank shows its peers when it enters a call.
 struct Entry {
   Fingerprint fingerprint;
-  double scale = 1.0;                            // premul_sum: this rank's factor
-  std::span<const std::byte> contribution = {};  // of a one-shot algorithm; goes into the post or the mailbox
-  const RequestDetails* details = nullptr;       // for an error that says what each rank called
+  double scale = 1.0;                        // premul_sum: this rank's factor
+  std::span<const Bytes> contribution = {};  // of a one-shot algorithm, in pieces; goes into the post or the mailbox
+  Bytes note = {};                           // goes into the post, and then the contribution into the mailbox
+  const RequestDetails* details = nullptr;   // for an error that says what each rank called
 };
 
 /// One stream of calls, numbered from 1 on all ranks alike. A call that a rank refuses to make counts as well: its

@@ -3,10 +3,13 @@
 #include <array>
 #include <limits>
 
+#include "algorithms/direct/exchange.hpp"
+#include "algorithms/direct/in_place.hpp"
 #include "algorithms/direct/one_shot.hpp"
 #include "algorithms/direct/staged.hpp"
 #include "algorithms/direct/two_shot.hpp"
 #include "common/error.hpp"
+#include "engine/request_check.hpp"
 #include "reduce/reduce.hpp"
 
 namespace allred {
@@ -24,16 +27,12 @@ void run_direct(DirectCall& call, Algorithm algorithm) {
     case Collective::reduce: return staged_reduce(call);
     case Collective::all_gather: return staged_all_gather(call);
     case Collective::reduce_scatter: return staged_reduce_scatter(call);
+    case Collective::gather:
+    case Collective::scatter:
+    case Collective::all_to_all: return staged_exchange(call);
     case Collective::barrier: return;
   }
 }
-
-/// True where the ranges share a byte without being the same.
-bool overlap(const std::byte* a, std::size_t a_bytes, const std::byte* b, std::size_t b_bytes) noexcept {
-  return a_bytes != 0 && b_bytes != 0 && a < b + b_bytes && b < a + a_bytes;
-}
-
-std::string quote(std::string_view argument, auto value) { return std::string(argument) + "=" + std::to_string(value); }
 
 }  // namespace
 
@@ -48,8 +47,11 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       waiter_(watch_, *links_.doorbell, policy({})),
       scheduled_(topology_.rank, topology_.size(), [this](int peer) -> MessageLink& { return link_to(peer); }),
       message_links_(topology_.ranks.size()),
+      splits_(monitor, agreement_),
+      symmetric_(links_.symmetric, agreement_, topology_.ranks.size()),
       scales_(topology_.ranks.size()),
-      sources_(topology_.ranks.size()) {}
+      sources_(topology_.ranks.size()),
+      pieces_(topology_.ranks.size() + 1) {}
 
 void CollectiveRunner::run(const Request& request, const Caller& caller) {
   if (!request.batch) return run_one(request, caller);
@@ -77,7 +79,7 @@ void CollectiveRunner::run_one(const Request& request, const Caller& caller) {
 void CollectiveRunner::run_prepared(const Request& request, const Caller& caller) {
   Algorithm algorithm = Algorithm::automatic;
   try {
-    validate(request);
+    check_request(request, topology_.rank, topology_.size());
     algorithm = choose(request);
   } catch (const Error& error) {
     refuse(error.what());
@@ -104,17 +106,21 @@ void CollectiveRunner::refuse(const std::string& reason) {
 
 void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorithm) {
   DirectCall call = direct_call(request);
-  agreement_.enter(
-      {.fingerprint = request.fingerprint(algorithm),
-       .scale = request.scale,
-       .contribution = algorithm == Algorithm::one_shot ? one_shot_contribution(call) : std::span<const std::byte>(),
-       .details = request.details},
-      waiter_);
+  Entry entry{.fingerprint = request.fingerprint(algorithm), .scale = request.scale, .details = request.details};
+  if (algorithm == Algorithm::one_shot) entry.contribution = one_shot_contribution(call);
+  const bool splits = request.collective == Collective::all_to_all;
+  if (splits) splits_.announce(request, algorithm, pieces_, entry);
+  if (algorithm == Algorithm::two_shot) symmetric_.announce(request, entry);
+  agreement_.enter(entry, waiter_);
   call.sequence = agreement_.sequence();
+  if (splits) algorithm = splits_.settle(call, algorithm);
   if (!is_direct(algorithm)) return scheduled_.run(request, algorithm, waiter_);
   if (request.op == ReduceOp::premul_sum) {
     for (std::size_t rank = 0; rank < scales_.size(); ++rank) scales_[rank] = agreement_.posts()[rank]->scale;
     call.scales = scales_;
+  }
+  if (algorithm == Algorithm::two_shot) {
+    if (const auto offsets = symmetric_.settle()) return in_place_all_reduce(call, symmetric_.memory(), *offsets);
   }
   run_direct(call, algorithm);
 }
@@ -126,20 +132,26 @@ DirectCall CollectiveRunner::direct_call(const Request& request) {
           .op = request.op,
           .dtype = request.dtype,
           .root = request.root,
-          .count = request.count,
+          .count = even_count(request).value_or(0),
           .input = static_cast<const std::byte*>(request.input),
           .output = static_cast<std::byte*>(request.output),
           .chunk_bytes = topology_.has_core_a_rank() ? tuning_.chunk_bytes : tuning_.chunk_bytes_shared,
           .round = round_,
           .posts = agreement_.posts(),
-          .sources = sources_};
+          .sources = sources_,
+          .inputs = request.inputs,
+          .outputs = request.outputs,
+          .pieces = std::span(pieces_).subspan(1)};
 }
 
 void CollectiveRunner::run_alone(const Request& request) {
-  if (request.collective == Collective::barrier || request.count == 0) return;
-  auto* output = static_cast<std::byte*>(request.output);
+  const std::size_t count = even_count(request).value_or(0);
+  if (request.collective == Collective::barrier || count == 0) return;
+  const DirectCall call = direct_call(request);
+  std::byte* output = call.output_block(0);
+  const std::byte* input = call.input_block(0);
   if (request.op == ReduceOp::premul_sum && reduces(request.collective)) {
-    const std::array<const void*, 1> sources{request.input};
+    const std::array<const void*, 1> sources{input};
     return reduce({.destination = output,
                    .sources = sources,
                    .scales = std::span(&request.scale, 1),
@@ -147,7 +159,7 @@ void CollectiveRunner::run_alone(const Request& request) {
                    .dtype = request.dtype,
                    .op = request.op});
   }
-  copy_bytes(output, static_cast<const std::byte*>(request.input), request.bytes());
+  copy_bytes(output, input, call.bytes());
 }
 
 Algorithm CollectiveRunner::choose(const Request& request) const {
@@ -161,43 +173,20 @@ Algorithm CollectiveRunner::choose(const Request& request) const {
     throw Error(ErrorCode::invalid_argument, "algorithm=one_shot carries at most " + std::to_string(mailbox) +
                                                  " bytes a rank, got " + std::to_string(contribution));
   }
+  if (wanted == Algorithm::pairwise && !even_count(request)) {
+    throw Error(ErrorCode::invalid_argument,
+                "algorithm=pairwise needs blocks of one count; all_to_all with others has one_shot and staged");
+  }
   const Algorithm large = request.collective == Collective::all_reduce ? Algorithm::two_shot : Algorithm::staged;
   if (wanted != large) ScheduledCollective::check_exists(request.collective, wanted);
   return wanted;
 }
 
 std::size_t CollectiveRunner::contribution_bytes(const Request& request) const noexcept {
-  return request.bytes() *
-         (request.collective == Collective::reduce_scatter ? static_cast<std::size_t>(topology_.size()) : 1);
-}
-
-void CollectiveRunner::validate(const Request& request) const {
-  if (request.device != Device::cpu) throw Error(ErrorCode::unsupported, "device=cuda: this build moves CPU memory");
-  if (reduces(request.collective)) check_defined(request.op, request.dtype);
-  if (is_rooted(request.collective) && (request.root < 0 || request.root >= topology_.size())) {
-    throw Error(ErrorCode::invalid_argument,
-                quote("root", request.root) + " is not a rank: expected 0.." + std::to_string(topology_.size() - 1));
+  if (const std::optional<std::size_t> count = even_count(request)) {
+    return one_shot_bytes(request.collective, *count * size_of(request.dtype), topology_.size());
   }
-  const bool writes = request.collective != Collective::reduce || topology_.rank == request.root;
-  if (request.count != 0 && (request.input == nullptr || (writes && request.output == nullptr))) {
-    throw Error(ErrorCode::invalid_argument, "input or output is null, but " + quote("count", request.count));
-  }
-  if (writes) check_no_overlap(request);
-}
-
-void CollectiveRunner::check_no_overlap(const Request& request) const {
-  const auto* input = static_cast<const std::byte*>(request.input);
-  const auto* output = static_cast<const std::byte*>(request.output);
-  const std::size_t bytes = request.bytes();
-  const std::size_t total = bytes * static_cast<std::size_t>(topology_.size());
-  const std::size_t own = bytes * static_cast<std::size_t>(topology_.rank);
-  const bool gathers = request.collective == Collective::all_gather;
-  const bool scatters = request.collective == Collective::reduce_scatter;
-  if (scatters ? output == input + own : input == (gathers ? output + own : output)) return;  // in place
-  if (!overlap(input, scatters ? total : bytes, output, gathers ? total : bytes)) return;
-  throw Error(ErrorCode::invalid_argument,
-              "input and output overlap; they must be apart, or the same place" +
-                  std::string(gathers || scatters ? " as this rank's block of the larger one" : ""));
+  return uneven_contribution_bytes(request, topology_.rank);
 }
 
 Waiter::Policy CollectiveRunner::policy(const Caller& caller) const noexcept {

@@ -14,6 +14,8 @@
 #include "engine/connections.hpp"
 #include "engine/request.hpp"
 #include "engine/scheduled_collective.hpp"
+#include "engine/split_agreement.hpp"
+#include "engine/symmetric_agreement.hpp"
 
 namespace allred {
 
@@ -34,8 +36,6 @@ class CollectiveRunner {
   void run_one(const Request& request, const Caller& caller);
   void run_prepared(const Request& request, const Caller& caller);
   void refuse(const std::string& reason);
-  void validate(const Request& request) const;
-  void check_no_overlap(const Request& request) const;
   std::size_t contribution_bytes(const Request& request) const noexcept;
   void run_alone(const Request& request);
   void run_with_peers(const Request& request, Algorithm algorithm);
@@ -54,9 +54,12 @@ class CollectiveRunner {
   ScheduledCollective scheduled_;
   std::vector<std::unique_ptr<MessageLink>> message_links_;
 
+  SplitAgreement splits_;
+  SymmetricAgreement symmetric_;
   std::uint64_t round_ = 0;
   std::vector<double> scales_;
   std::vector<const void*> sources_;
+  std::vector<Bytes> pieces_;
 };
 
 }  // namespace allred

@@ -55,6 +55,9 @@ class Communicator {
   /// The fault that ended the communicator, if one did.
   std::optional<Fault> fault() const { return parts_->monitor.fault(); }
 
+  /// Memory that the ranks' collectives work on without a copy.
+  SymmetricMemory& symmetric_memory() const noexcept { return *parts_->connections.symmetric; }
+
   Algorithm choose(const Request& request) const { return parts_->streams[0].load()->runner.choose(request); }
 
  private:

@@ -17,12 +17,14 @@ std::function<std::unique_ptr<MessageLink>(int)> link_opener(const std::shared_p
   return [lane](int peer) { return std::make_unique<shm::SegmentMessageLink>(lane, peer); };
 }
 
-CollectiveLinks open_stream(const shm::Segment& segment, int stream) {
+CollectiveLinks open_stream(const shm::Segment& segment, const std::shared_ptr<SymmetricMemory>& symmetric,
+                            int stream) {
   const std::shared_ptr<shm::Segment> lane = segment.lane(static_cast<std::size_t>(stream));
   lane->reserve_for_collectives();
   return {.memory = std::make_unique<shm::SegmentPeerMemory>(lane),
           .doorbell = std::make_unique<shm::FutexDoorbell>(lane),
-          .open = link_opener(lane)};
+          .open = link_opener(lane),
+          .symmetric = symmetric};
 }
 
 PointToPointLinks open_point_to_point(const shm::Segment& segment, const std::vector<bool>& same_process) {
@@ -48,12 +50,13 @@ Connections connect(Bootstrap& bootstrap, const Config& config) {
   shm::Attached attached = shm::attach(exchange, config.staging_bytes, Deadline::after(config.timeout));
   std::vector<bool> same_process = in_this_process(attached.topology);
   const std::shared_ptr<shm::Segment> segment = std::move(attached.segment);
+  const auto symmetric = std::make_shared<shm::Heap>(segment->memory(), segment->rank());
   return {.topology = std::move(attached.topology),
           .board = std::make_unique<shm::SegmentFaultBoard>(segment),
-          .open_stream = [segment](int stream) { return open_stream(*segment, stream); },
+          .open_stream = [segment, symmetric](int stream) { return open_stream(*segment, symmetric, stream); },
           .open_point_to_point =
               [segment, same_process = std::move(same_process)] { return open_point_to_point(*segment, same_process); },
-          .symmetric = std::make_shared<shm::Heap>(segment->memory(), segment->rank())};
+          .symmetric = symmetric};
 }
 
 }  // namespace allred

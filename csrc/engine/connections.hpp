@@ -23,6 +23,7 @@ struct CollectiveLinks {
   std::unique_ptr<PeerMemory> memory;
   std::unique_ptr<Doorbell> doorbell;
   std::function<std::unique_ptr<MessageLink>(int peer)> open;  // a MessageLink to a peer
+  std::shared_ptr<SymmetricMemory> symmetric;                  // all streams' together
 };
 
 /// The links of messages between two ranks, which do not meet those of collectives.

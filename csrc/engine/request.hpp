@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "common/blocks.hpp"
 #include "common/collective.hpp"
 #include "common/dtype.hpp"
 #include "common/fingerprint.hpp"
@@ -27,20 +28,10 @@ class RequestDetails {
   virtual std::string describe() const = 0;
 };
 
-/// A rank's block, where the blocks do not lie one after the other or differ in size.
-struct InputBlock {
-  const void* data;
-  std::size_t count;  // elements
-};
-struct OutputBlock {
-  void* data;
-  std::size_t count;
-};
-
 /// `count` is in elements, as in ScheduleSpec: of the message for all_reduce, broadcast and reduce; of one rank's block
-/// for all_gather, reduce_scatter, gather, scatter and all_to_all. `input` and `output` are the same address
-/// (all_gather, reduce_scatter: `input` may be this rank's block of `output`, or the other way round) or do not
-/// overlap. Both must stay valid until the work is done: `keepalive` is held so long.
+/// for all_gather, reduce_scatter, gather, scatter and all_to_all. `input` and `output` do not overlap, or are the same
+/// address; where one of them holds blocks, the other may be this rank's block of it; in all_to_all they never overlap.
+/// Both must stay valid until the work is done: `keepalive` is held so long.
 ///
 /// `inputs` and `outputs`, where not empty, hold one block a rank and stand in for `input` and `output`: `outputs` of
 /// all_gather and gather, `inputs` of reduce_scatter and scatter, both of all_to_all. In all_to_all alone their counts
@@ -69,10 +60,18 @@ struct Request {
 
   std::size_t bytes() const noexcept { return count * size_of(dtype); }
 
+  bool has_lists() const noexcept { return !inputs.empty() || !outputs.empty(); }
+
+  /// The counts of an all_to_all, and so the algorithm that suits them, may differ from rank to rank: they are agreed
+  /// on in another way.
   Fingerprint fingerprint(Algorithm chosen) const noexcept {
+    if (collective == Collective::all_to_all) return Fingerprint::of(collective, op, dtype, algorithm, root, 0);
     return Fingerprint::of(collective, op, dtype, chosen, root, count);
   }
 };
+
+/// `count`, or that of each listed block of an all_to_all; nothing where those differ.
+std::optional<std::size_t> even_count(const Request& request) noexcept;
 
 /// Called now and then by a thread that waits; throws to end the wait (Ctrl-C).
 using CheckInterrupt = void (*)();

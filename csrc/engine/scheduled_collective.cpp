@@ -1,6 +1,7 @@
 #include "engine/scheduled_collective.hpp"
 
 #include <array>
+#include <cstring>
 
 #include "algorithms/schedules/registry.hpp"
 #include "common/error.hpp"
@@ -40,6 +41,30 @@ void ScheduledCollective::check_exists(Collective collective, Algorithm algorith
 }
 
 void ScheduledCollective::run(const Request& request, Algorithm algorithm, Waiter& waiter) {
+  request.has_lists() ? run_packed(request, algorithm, waiter) : run_flat(request, algorithm, waiter);
+}
+
+void ScheduledCollective::run_packed(const Request& request, Algorithm algorithm, Waiter& waiter) {
+  Request flat = request;
+  flat.inputs = {};
+  flat.outputs = {};
+  flat.count = even_count(request).value();
+  const std::size_t bytes = flat.bytes();
+  if (!request.inputs.empty()) flat.input = packed_input_.ensure(request.inputs.size() * bytes);
+  if (!request.outputs.empty()) flat.output = packed_output_.ensure(request.outputs.size() * bytes);
+  const auto block = [bytes](const void* base, std::size_t idx) {
+    return static_cast<const std::byte*>(base) + idx * bytes;
+  };
+  for (std::size_t idx = 0; bytes != 0 && idx < request.inputs.size(); ++idx) {
+    std::memcpy(const_cast<std::byte*>(block(flat.input, idx)), request.inputs[idx].data, bytes);
+  }
+  run_flat(flat, algorithm, waiter);
+  for (std::size_t idx = 0; bytes != 0 && idx < request.outputs.size(); ++idx) {
+    std::memcpy(request.outputs[idx].data, block(flat.output, idx), bytes);
+  }
+}
+
+void ScheduledCollective::run_flat(const Request& request, Algorithm algorithm, Waiter& waiter) {
   const Schedule& schedule = schedule_for(request, algorithm);
   const bool reducing = reduces(request.collective);
   if (reducing && (is_narrow(request.dtype) || request.op == ReduceOp::premul_sum)) {

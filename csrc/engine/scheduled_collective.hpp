@@ -12,8 +12,8 @@
 namespace allred {
 
 /// Partial sums of floats narrower than float32 travel as float32 and are rounded once at the end; an average travels
-/// as a sum; a premultiplied sum is scaled before it leaves. Used by the one thread that runs the communicator's
-/// operations.
+/// as a sum; a premultiplied sum is scaled before it leaves. Listed blocks are copied to and from one buffer, which is
+/// what the ranges of a schedule refer to. Used by the one thread that runs the communicator's operations.
 class ScheduledCollective {
  public:
   ScheduledCollective(int rank, int size, LinkTo link_to) : rank_(rank), size_(size), link_to_(std::move(link_to)) {}
@@ -28,6 +28,8 @@ class ScheduledCollective {
 
   const Schedule& schedule_for(const Request& request, Algorithm algorithm);
   void execute(const Schedule& schedule, ScheduleBuffers buffers, DType dtype, ReduceOp op, Waiter& waiter);
+  void run_flat(const Request& request, Algorithm algorithm, Waiter& waiter);
+  void run_packed(const Request& request, Algorithm algorithm, Waiter& waiter);
   void run_prepared(const Request& request, const Schedule& schedule, Waiter& waiter);
   const std::byte* prepare(const Request& request, DType wire);
   std::size_t input_count(const Request& request) const noexcept;
@@ -37,7 +39,7 @@ class ScheduledCollective {
   int size_;
   LinkTo link_to_;
   std::map<Key, Schedule> schedules_;  // those made lately: training repeats the same few calls
-  AlignedBuffer scratch_, prepared_input_, prepared_output_;
+  AlignedBuffer scratch_, packed_input_, packed_output_, prepared_input_, prepared_output_;
 };
 
 }  // namespace allred

@@ -48,8 +48,10 @@ struct Schedule {
 };
 
 /// What is asked of an algorithm. `count` is in elements: of the whole message for all_reduce, broadcast and reduce; of
-/// one rank's block for all_gather (output: size x count) and reduce_scatter (input: size x count); 0 for barrier.
-/// Broadcast: the root's `input` ends in every rank's `output`. Reduce: only the root's `output` is written.
+/// one rank's block for all_gather and gather (output: size x count), reduce_scatter and scatter (input: size x count)
+/// and all_to_all (both); 0 for barrier. Broadcast: the root's `input` ends in every rank's `output`. Reduce and
+/// gather: only the root's `output` is written. Scatter: only the root's `input` is read. All_to_all: block j of rank
+/// i's input ends as block i of rank j's output.
 struct ScheduleSpec {
   Collective collective = Collective::all_reduce;
   int rank = 0;

@@ -19,8 +19,9 @@
 //   6. all_reduce: all ranks combine the contributions in one association, so they end with identical bits (addition
 //      commutes, NaN payloads aside);
 //   7. barrier: no rank can leave before each has entered.
-// 4 to 6 are shown out of place and in place: input and output the same buffer (all_reduce, broadcast, reduce), the
-// input the rank's own block of the output (all_gather), the output the rank's own block of the input (reduce_scatter).
+// 4 to 6 are shown out of place and, but for all_to_all, in place: input and output the same buffer (all_reduce,
+// broadcast, reduce), the input the rank's own block of the output (all_gather, gather on the root), the output the
+// rank's own block of the input (reduce_scatter, scatter on the root).
 // A copy onto itself is then no step at all.
 //
 // Ranges are handled as intervals: the cost grows with the number of steps, not of elements.

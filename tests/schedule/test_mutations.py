@@ -38,6 +38,9 @@ RING = Case("all_reduce", "ring", 5, 7)
 DOUBLING = Case("all_reduce", "recursive_doubling", 4, 3)
 REDUCE = Case("reduce", "binomial_tree", 4, 3)
 BROADCAST = Case("broadcast", "binomial_tree", 4, 3)
+GATHER = Case("gather", "linear", 4, 3, 3)
+SCATTER = Case("scatter", "linear", 4, 3)
+EXCHANGE = Case("all_to_all", "pairwise", 4, 3)
 BARRIER = Case("barrier", "dissemination", 4, 0)
 
 
@@ -115,6 +118,11 @@ def set_range(buffer: str, offset: int, count: int) -> Mutation:
         ),
         (REDUCE, "send", set_range("output", 0, 3), r"touches output\[0..3\), but this rank's output has 0 elements"),
         (BROADCAST, "recv", set_kind("recv_reduce"), r"reads output\[0..3\), where nothing has been written"),
+        (GATHER, "recv", set_range("output", 3, 3), r"race: rank 3 .* not ordered after step 0"),
+        (GATHER, "copy", set_range("output", 6, 3), r"race: rank 3 .* both touch output\[6..9\)"),
+        (SCATTER, "recv", set_range("output", 0, 2), r"rank 0 step \d \(send 3 elements to 3\) meets rank 3 step 0"),
+        (EXCHANGE, "send", set_range("input", 6, 3), r"rank 0 output\[9..12\) holds elements from 6 on, not from 0"),
+        (EXCHANGE, "recv", set_kind("recv_reduce"), r"reads output\[6..9\), where nothing has been written"),
         (BARRIER, "recv", set_range("output", 0, 1), r"this rank's output has 0 elements"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 from allred import _core
 
 Array = npt.NDArray[np.float64]
-ROOTED = ("broadcast", "reduce")
+ROOTED = ("broadcast", "reduce", "gather", "scatter")
 SIZES = (1, 2, 3, 4, 5, 8, 13)
 
 
@@ -84,10 +84,11 @@ class Interpreter:
 
 
 def buffer_counts(collective: str, rank: int, size: int, count: int, root: int) -> tuple[int, int]:
-    has_input = collective != "broadcast" or rank == root
-    has_output = collective != "reduce" or rank == root
-    input_count = count * (size if collective == "reduce_scatter" else has_input)
-    return input_count, count * (size if collective == "all_gather" else has_output)
+    has_input = collective not in ("broadcast", "scatter") or rank == root
+    has_output = collective not in ("reduce", "gather") or rank == root
+    input_blocks = size if collective in ("reduce_scatter", "scatter", "all_to_all") else 1
+    output_blocks = size if collective in ("all_gather", "gather", "all_to_all") else 1
+    return count * input_blocks * has_input, count * output_blocks * has_output
 
 
 def make_buffers(schedule: _core.Schedule, input_count: int, output_count: int, seed: int) -> dict[str, Array]:
@@ -102,24 +103,29 @@ def make_buffers(schedule: _core.Schedule, input_count: int, output_count: int, 
 def place_in_place(collective: str, rank: int, count: int, buffers: dict[str, Array]) -> None:
     """Lets input and output share memory, as callers of in-place collectives do."""
     own_block = slice(rank * count, (rank + 1) * count)
-    if collective == "reduce_scatter":
+    if not buffers["input"].size or not buffers["output"].size:
+        return
+    if collective in ("reduce_scatter", "scatter"):
         buffers["output"] = buffers["input"][own_block]
-    elif collective == "all_gather":
+    elif collective in ("all_gather", "gather"):
         buffers["output"][own_block] = buffers["input"]
         buffers["input"] = buffers["output"][own_block]
-    elif buffers["input"].size and buffers["output"].size:
+    else:
         buffers["output"] = buffers["input"]
 
 
 def expected_output(collective: str, rank: int, inputs: list[Array], count: int, root: int) -> Array:
-    if collective == "broadcast":
-        return inputs[root]
-    if collective == "all_gather":
-        return np.concatenate(inputs)
-    if collective == "reduce" and rank != root:
+    own_block = slice(rank * count, (rank + 1) * count)
+    if collective in ("reduce", "gather") and rank != root:
         return np.empty(0)
+    if collective in ("broadcast", "scatter"):
+        return inputs[root] if collective == "broadcast" else inputs[root][own_block]
+    if collective in ("all_gather", "gather"):
+        return np.concatenate(inputs)
+    if collective == "all_to_all":
+        return np.concatenate([each[own_block] for each in inputs])
     total = np.sum(inputs, axis=0)
-    return total[rank * count : (rank + 1) * count] if collective == "reduce_scatter" else total
+    return total[own_block] if collective == "reduce_scatter" else total
 
 
 def check(collective: str, algorithm: str, size: int, count: int, root: int, in_place: bool) -> None:
@@ -142,10 +148,16 @@ def check(collective: str, algorithm: str, size: int, count: int, root: int, in_
             assert each["output"].tobytes() == buffers[0]["output"].tobytes()
 
 
-@pytest.mark.parametrize("in_place", [False, True], ids=["out_of_place", "in_place"])
+PLACES = [
+    pytest.param(collective, algorithm, in_place, id=f"{collective}-{algorithm}-{'in' if in_place else 'out_of'}_place")
+    for collective, algorithm in _core.schedule_algorithms()
+    for in_place in ((False,) if collective in ("barrier", "all_to_all") else (False, True))
+]
+
+
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("collective", "algorithm"), _core.schedule_algorithms())
-def test_results_are_those_of_numpy(collective: str, algorithm: str, size: int, in_place: bool) -> None:
+@pytest.mark.parametrize(("collective", "algorithm", "in_place"), PLACES)
+def test_results_are_those_of_numpy(collective: str, algorithm: str, in_place: bool, size: int) -> None:
     if collective == "barrier":
         check(collective, algorithm, size, count=0, root=0, in_place=False)
         return

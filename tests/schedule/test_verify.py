@@ -10,7 +10,7 @@ import pytest
 from allred import _core
 
 ALGORITHMS = _core.schedule_algorithms()
-ROOTED = ("broadcast", "reduce")
+ROOTED = ("broadcast", "reduce", "gather", "scatter")
 MAX_SIZE = 64
 
 
@@ -59,6 +59,18 @@ def test_ring_sends_the_least_possible(size: int) -> None:
         statistics = _core.schedule_statistics(collective, "ring", size, count)
         assert statistics.sent_elements == [(size - 1) * count] * size
         assert statistics.rounds == size - 1
+
+
+@pytest.mark.parametrize("size", [2, 3, 8, 13])
+def test_exchanges_send_each_block_once(size: int) -> None:
+    root, count = size // 2, 1000
+    gather = _core.schedule_statistics("gather", "linear", size, count, root)
+    assert gather.sent_elements == [0 if rank == root else count for rank in range(size)]
+    scatter = _core.schedule_statistics("scatter", "linear", size, count, root)
+    assert scatter.sent_elements == [(size - 1) * count if rank == root else 0 for rank in range(size)]
+    all_to_all = _core.schedule_statistics("all_to_all", "pairwise", size, count)
+    assert all_to_all.sent_elements == [(size - 1) * count] * size
+    assert gather.rounds == scatter.rounds == all_to_all.rounds == 1
 
 
 @pytest.mark.parametrize("size", range(2, 40))

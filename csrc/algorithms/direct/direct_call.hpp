@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "common/blocks.hpp"
 #include "common/chunks.hpp"
 #include "common/collective.hpp"
 #include "common/dtype.hpp"
@@ -13,7 +14,8 @@
 
 namespace allred {
 
-/// One call on one rank. Counts are those of ScheduleSpec. `input` and `output` are the same address or do not overlap.
+/// One call on one rank. Counts are those of ScheduleSpec; where those of an all_to_all differ, `count` is 0 and the
+/// blocks say. `input` and `output` are the same address or do not overlap.
 struct DirectCall {
   PeerMemory& memory;
   Waiter& waiter;
@@ -30,11 +32,26 @@ struct DirectCall {
   std::span<const Post* const> posts = {};  // each rank's entry to this call, once all have entered
   std::span<const double> scales = {};      // premul_sum: each rank's factor
   std::span<const void*> sources = {};      // room for one pointer a rank
+  std::span<const InputBlock> inputs = {};  // one a rank, where not empty; they stand in for `input`
+  std::span<const OutputBlock> outputs = {};
+  std::span<Bytes> pieces = {};  // room for one a rank
 
   int rank() const noexcept { return memory.rank(); }
   int size() const noexcept { return memory.size(); }
   std::size_t element_bytes() const noexcept { return size_of(dtype); }
   std::size_t bytes() const noexcept { return count * element_bytes(); }
+
+  /// What is for `peer`, and where what is from it goes: the whole input or output, where that is not divided.
+  const std::byte* input_block(int peer) const noexcept {
+    const auto idx = static_cast<std::size_t>(peer);
+    if (!inputs.empty()) return static_cast<const std::byte*>(inputs[idx].data);
+    return has_input_blocks(collective) ? input + idx * bytes() : input;
+  }
+  std::byte* output_block(int peer) const noexcept {
+    const auto idx = static_cast<std::size_t>(peer);
+    if (!outputs.empty()) return static_cast<std::byte*>(outputs[idx].data);
+    return has_output_blocks(collective) ? output + idx * bytes() : output;
+  }
 
   /// The other ranks, in an order that differs from rank to rank so that they do not all read one at the same time.
   template <class F>

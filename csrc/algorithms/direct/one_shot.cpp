@@ -1,5 +1,7 @@
 #include "algorithms/direct/one_shot.hpp"
 
+#include "algorithms/direct/traffic.hpp"
+
 namespace allred {
 namespace {
 
@@ -8,33 +10,86 @@ const std::byte* contribution_of(const DirectCall& call, int peer, std::size_t b
   return call.memory.mailbox(peer, call.sequence);
 }
 
-/// Reduces the part of the contributions that starts at byte `offset`; this rank's own is read from its input.
-void reduce_contributions(DirectCall& call, std::size_t contribution_bytes, std::size_t offset) {
+/// `part_of(peer)` is where `peer`'s part of what is reduced here lies; this rank's own is read from its input.
+template <class PartOf>
+void reduce_contributions(DirectCall& call, PartOf&& part_of) {
   for (int peer = 0; peer < call.size(); ++peer) {
-    const std::byte* base = peer == call.rank() ? call.input : contribution_of(call, peer, contribution_bytes);
-    call.sources[static_cast<std::size_t>(peer)] = base + offset;
+    const std::byte* part = peer == call.rank() ? call.input_block(peer) : part_of(peer);
+    call.sources[static_cast<std::size_t>(peer)] = part;
   }
   call.reduce_sources(call.output, call.count);
 }
 
+void reduce_messages(DirectCall& call) {
+  reduce_contributions(call, [&](int peer) { return contribution_of(call, peer, call.bytes()); });
+}
+
+void reduce_blocks(DirectCall& call) {
+  const std::size_t bytes = one_shot_bytes(call.collective, call.bytes(), call.size());
+  reduce_contributions(call, [&](int peer) {
+    const int blocks_before = call.rank() - (peer < call.rank() ? 1 : 0);
+    return contribution_of(call, peer, bytes) + static_cast<std::size_t>(blocks_before) * call.bytes();
+  });
+}
+
 void gather_contributions(DirectCall& call) {
   const std::size_t bytes = call.bytes();
-  copy_bytes(call.output + static_cast<std::size_t>(call.rank()) * bytes, call.input, bytes);
+  copy_bytes(call.output_block(call.rank()), call.input, bytes);
+  call.for_each_peer([&](int peer) { copy_bytes(call.output_block(peer), contribution_of(call, peer, bytes), bytes); });
+}
+
+void exchange_contributions(DirectCall& call) {
+  const Traffic traffic(call);
+  const int self = call.rank();
+  const auto data_of = [&](int peer) -> const std::byte* {
+    if (call.collective != Collective::all_to_all) return contribution_of(call, peer, traffic.bytes(peer, call.size()));
+    return call.memory.mailbox(peer, call.sequence) + traffic.row_bytes(peer);
+  };
+  const std::size_t own = traffic.sent(self, self) * call.element_bytes();
+  if (own != 0) copy_bytes(call.output_block(self), call.input_block(self), own);
   call.for_each_peer([&](int peer) {
-    copy_bytes(call.output + static_cast<std::size_t>(peer) * bytes, contribution_of(call, peer, bytes), bytes);
+    const std::size_t bytes = traffic.sent(peer, self) * call.element_bytes();
+    if (bytes != 0) copy_bytes(call.output_block(peer), data_of(peer) + traffic.bytes(peer, self), bytes);
   });
+}
+
+/// The blocks for the others, in rank order.
+std::span<const Bytes> blocks_for_others(const DirectCall& call) {
+  const auto self = static_cast<std::size_t>(call.rank());
+  if (call.inputs.empty()) {
+    call.pieces[0] = {call.input, self * call.bytes()};
+    call.pieces[1] = {call.input_block(call.rank() + 1), (call.pieces.size() - self - 1) * call.bytes()};
+    return call.pieces.first(2);
+  }
+  for (std::size_t peer = 0; peer < call.pieces.size(); ++peer) {
+    const InputBlock& block = call.inputs[peer];
+    const std::size_t count = peer == self ? 0 : block.count;
+    call.pieces[peer] = {static_cast<const std::byte*>(block.data), count * call.element_bytes()};
+  }
+  return call.pieces;
 }
 
 }  // namespace
 
-std::span<const std::byte> one_shot_contribution(const DirectCall& call) {
-  const auto size = static_cast<std::size_t>(call.size());
+std::size_t one_shot_bytes(Collective collective, std::size_t bytes, int size) noexcept {
+  return bytes * (has_input_blocks(collective) ? static_cast<std::size_t>(size - 1) : 1);
+}
+
+std::span<const Bytes> one_shot_contribution(const DirectCall& call) {
+  const bool is_root = call.rank() == call.root;
+  const auto message_if = [&call](bool contributes) {
+    call.pieces[0] = {call.input, contributes ? call.bytes() : 0};
+    return call.pieces.first(1);
+  };
   switch (call.collective) {
     case Collective::all_reduce:
-    case Collective::all_gather: return {call.input, call.bytes()};
-    case Collective::reduce_scatter: return {call.input, call.bytes() * size};
-    case Collective::broadcast: return {call.input, call.rank() == call.root ? call.bytes() : 0};
-    case Collective::reduce: return {call.input, call.rank() == call.root ? 0 : call.bytes()};
+    case Collective::all_gather: return message_if(true);
+    case Collective::broadcast: return message_if(is_root);
+    case Collective::reduce:
+    case Collective::gather: return message_if(!is_root);
+    case Collective::scatter: return is_root ? blocks_for_others(call) : message_if(false);
+    case Collective::reduce_scatter:
+    case Collective::all_to_all: return blocks_for_others(call);
     case Collective::barrier: return {};
   }
   return {};
@@ -43,17 +98,18 @@ std::span<const std::byte> one_shot_contribution(const DirectCall& call) {
 void one_shot(DirectCall& call) {
   const bool is_root = call.rank() == call.root;
   switch (call.collective) {
-    case Collective::all_reduce: return reduce_contributions(call, call.bytes(), 0);
+    case Collective::all_reduce: return reduce_messages(call);
     case Collective::all_gather: return gather_contributions(call);
-    case Collective::reduce_scatter:
-      return reduce_contributions(call, call.bytes() * static_cast<std::size_t>(call.size()),
-                                  call.bytes() * static_cast<std::size_t>(call.rank()));
+    case Collective::reduce_scatter: return reduce_blocks(call);
     case Collective::broadcast:
       return copy_bytes(call.output, is_root ? call.input : contribution_of(call, call.root, call.bytes()),
                         call.bytes());
     case Collective::reduce:
-      if (is_root) reduce_contributions(call, call.bytes(), 0);
+      if (is_root) reduce_messages(call);
       return;
+    case Collective::gather:
+    case Collective::scatter:
+    case Collective::all_to_all: return exchange_contributions(call);
     case Collective::barrier: return;
   }
 }

@@ -1,10 +1,12 @@
 // One-shot algorithms: each rank shows its peers its whole contribution, and each takes what it needs.
 //
 //   nouns   contribution: the bytes a rank's peers need of it; they lie in its post (up to 32 bytes) or in its mailbox
-//   steps   write the contribution, post; wait for all posts; read the peers' contributions, reducing in rank order
-//   bytes   a rank writes its contribution once and reads the p - 1 others'; AllReduce of S bytes: S written, (p - 1) S
-//   read wins    for small messages: one exchange of cache lines, and nobody waits twice source  Thakur, Rabenseifner,
-//   Gropp: Optimization of Collective Communication Operations in MPICH (2005), as the
+//   steps   write the contribution, post; wait for all posts; read of the peers' contributions what is for this rank,
+//           reducing in rank order
+//   bytes   a rank writes its contribution once and reads its part of the p - 1 others'. AllReduce of S bytes: S
+//           written, (p - 1) S read. Reduce-scatter and all-to-all of blocks of S: (p - 1) S written, the same read
+//   wins    for small messages: one exchange of cache lines, and nobody waits twice
+//   source  Thakur, Rabenseifner, Gropp: Optimization of Collective Communication Operations in MPICH (2005), as the
 //           shared-memory limit of recursive doubling
 #pragma once
 
@@ -14,8 +16,12 @@
 
 namespace allred {
 
-/// The bytes this rank's peers need: written to its post or mailbox before it enters the call.
-std::span<const std::byte> one_shot_contribution(const DirectCall& call);
+/// The largest contribution of any of `size` ranks, to a call with messages or blocks of `bytes`.
+std::size_t one_shot_bytes(Collective collective, std::size_t bytes, int size) noexcept;
+
+/// What this rank's peers need, piece after piece: written to its post or mailbox before it enters the call. Lies in
+/// `call.pieces`.
+std::span<const Bytes> one_shot_contribution(const DirectCall& call);
 
 /// Finishes the call once all ranks have entered it.
 void one_shot(DirectCall& call);

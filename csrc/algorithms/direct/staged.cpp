@@ -98,7 +98,6 @@ void staged_reduce(DirectCall& call) {
 
 void staged_all_gather(DirectCall& call) {
   Rounds rounds(call, 1);
-  const auto block = [&](int rank) { return call.output + static_cast<std::size_t>(rank) * call.bytes(); };
   rounds.run(
       true,
       [&](Chunk chunk, std::byte* slot) {
@@ -106,9 +105,9 @@ void staged_all_gather(DirectCall& call) {
       },
       [&](Chunk chunk, std::uint64_t round) {
         const std::size_t offset = rounds.bytes(chunk.offset);
-        copy_bytes(block(call.rank()) + offset, call.input + offset, rounds.bytes(chunk.count));
+        copy_bytes(call.output_block(call.rank()) + offset, call.input + offset, rounds.bytes(chunk.count));
         call.for_each_peer([&](int peer) {
-          copy_bytes(block(peer) + offset, rounds.await_part(peer, round), rounds.bytes(chunk.count));
+          copy_bytes(call.output_block(peer) + offset, rounds.await_part(peer, round), rounds.bytes(chunk.count));
         });
       });
 }
@@ -116,21 +115,19 @@ void staged_all_gather(DirectCall& call) {
 void staged_reduce_scatter(DirectCall& call) {
   Rounds rounds(call, static_cast<std::size_t>(call.size()));
   const auto self = static_cast<std::size_t>(call.rank());
-  const auto block = [&](std::size_t rank) { return call.input + rank * call.bytes(); };
   rounds.run(
       true,
       [&](Chunk chunk, std::byte* slot) {
         call.for_each_peer([&](int peer) {
-          const auto part = static_cast<std::size_t>(peer);
-          copy_to_shared(slot + part * rounds.part_bytes(), block(part) + rounds.bytes(chunk.offset),
-                         rounds.bytes(chunk.count));
+          copy_to_shared(slot + static_cast<std::size_t>(peer) * rounds.part_bytes(),
+                         call.input_block(peer) + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
         });
       },
       [&](Chunk chunk, std::uint64_t round) {
         const std::size_t offset = rounds.bytes(chunk.offset);
         for (int peer = 0; peer < call.size(); ++peer) {
           call.sources[static_cast<std::size_t>(peer)] =
-              peer == call.rank() ? block(self) + offset : rounds.await_part(peer, round, self);
+              peer == call.rank() ? call.input_block(peer) + offset : rounds.await_part(peer, round, self);
         }
         call.reduce_sources(call.output + offset, chunk.count);
       });

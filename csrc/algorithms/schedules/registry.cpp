@@ -5,6 +5,8 @@
 #include "algorithms/schedules/binomial_tree.hpp"
 #include "algorithms/schedules/dissemination.hpp"
 #include "algorithms/schedules/double_tree.hpp"
+#include "algorithms/schedules/linear.hpp"
+#include "algorithms/schedules/pairwise.hpp"
 #include "algorithms/schedules/recursive_doubling.hpp"
 #include "algorithms/schedules/ring.hpp"
 
@@ -20,6 +22,9 @@ constexpr std::array kEntries{
     ScheduleEntry{Collective::all_gather, Algorithm::ring, ring_all_gather},
     ScheduleEntry{Collective::reduce_scatter, Algorithm::ring, ring_reduce_scatter},
     ScheduleEntry{Collective::barrier, Algorithm::dissemination, dissemination_barrier},
+    ScheduleEntry{Collective::gather, Algorithm::linear, linear_gather},
+    ScheduleEntry{Collective::scatter, Algorithm::linear, linear_scatter},
+    ScheduleEntry{Collective::all_to_all, Algorithm::pairwise, pairwise_all_to_all},
 };
 
 }  // namespace

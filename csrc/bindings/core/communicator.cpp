@@ -83,7 +83,9 @@ void register_communicator(py::module_& module) {
       .def("close", &Communicator::close, py::call_guard<py::gil_scoped_release>())
       .def("chosen_algorithm", &chosen_algorithm, py::arg("collective"), py::arg("count"), py::arg("dtype") = "float32")
       .def("_capsule", &capsule_of);
-  add_collectives(communicator);
+  add_message_collectives(communicator);
+  add_block_collectives(communicator);
+  add_all_to_all(communicator);
 }
 
 }  // namespace allred::bindings

@@ -11,7 +11,9 @@ void register_errors(pybind11::module_& module);
 void register_bootstrap(pybind11::module_& module);
 void register_communicator(pybind11::module_& module);
 /// The collectives, as methods of _core.Communicator.
-void add_collectives(const pybind11::object& communicator);
+void add_message_collectives(const pybind11::object& communicator);
+void add_block_collectives(const pybind11::object& communicator);
+void add_all_to_all(const pybind11::object& communicator);
 void register_schedule(pybind11::module_& module);
 void register_reduce(pybind11::module_& module);
 

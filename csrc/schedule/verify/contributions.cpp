@@ -29,22 +29,33 @@ IndexSet every(std::size_t size) {
   return ranks;
 }
 
+/// A block of each rank, from element `origin` of its input.
+std::vector<Expected> block_of_each(const ScheduleSpec& spec, std::size_t origin) {
+  const auto size = static_cast<std::size_t>(spec.size);
+  std::vector<Expected> blocks;
+  for (std::size_t rank = 0; rank < size; ++rank) blocks.push_back({spec.count, origin, only(size, rank)});
+  return blocks;
+}
+
 /// In the order of the output.
 std::vector<Expected> expected_output(const ScheduleSpec& spec, int rank) {
   const auto size = static_cast<std::size_t>(spec.size);
+  const auto root = static_cast<std::size_t>(spec.root);
+  const std::size_t own_block = static_cast<std::size_t>(rank) * spec.count;
+  const bool is_root = rank == spec.root;
   switch (spec.collective) {
     case Collective::all_reduce: return {{spec.count, 0, every(size)}};
-    case Collective::broadcast: return {{spec.count, 0, only(size, static_cast<std::size_t>(spec.root))}};
+    case Collective::broadcast: return {{spec.count, 0, only(size, root)}};
     case Collective::reduce:
-      if (rank != spec.root) return {};
-      return {{spec.count, 0, every(size)}};
-    case Collective::reduce_scatter: return {{spec.count, static_cast<std::size_t>(rank) * spec.count, every(size)}};
-    case Collective::all_gather: break;
+      return is_root ? std::vector<Expected>{{spec.count, 0, every(size)}} : std::vector<Expected>();
+    case Collective::all_gather: return block_of_each(spec, 0);
+    case Collective::reduce_scatter: return {{spec.count, own_block, every(size)}};
     case Collective::barrier: return {};
+    case Collective::gather: return is_root ? block_of_each(spec, 0) : std::vector<Expected>();
+    case Collective::scatter: return {{spec.count, own_block, only(size, root)}};
+    case Collective::all_to_all: return block_of_each(spec, own_block);
   }
-  std::vector<Expected> blocks;
-  for (std::size_t block = 0; block < size; ++block) blocks.push_back({spec.count, 0, only(size, block)});
-  return blocks;
+  __builtin_unreachable();
 }
 
 /// "rank 1" or "ranks 1, 4": those of `ranks` that are not in `except`. Empty where there are none.

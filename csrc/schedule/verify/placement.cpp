@@ -9,9 +9,12 @@ std::size_t input_count(const ScheduleSpec& spec, int rank) {
   switch (spec.collective) {
     case Collective::all_reduce:
     case Collective::reduce:
-    case Collective::all_gather: return spec.count;
+    case Collective::all_gather:
+    case Collective::gather: return spec.count;
     case Collective::broadcast: return rank == spec.root ? spec.count : 0;
-    case Collective::reduce_scatter: return spec.count * static_cast<std::size_t>(spec.size);
+    case Collective::reduce_scatter:
+    case Collective::all_to_all: return spec.count * static_cast<std::size_t>(spec.size);
+    case Collective::scatter: return rank == spec.root ? spec.count * static_cast<std::size_t>(spec.size) : 0;
     case Collective::barrier: return 0;
   }
   __builtin_unreachable();
@@ -21,9 +24,12 @@ std::size_t output_count(const ScheduleSpec& spec, int rank) {
   switch (spec.collective) {
     case Collective::all_reduce:
     case Collective::broadcast:
-    case Collective::reduce_scatter: return spec.count;
+    case Collective::reduce_scatter:
+    case Collective::scatter: return spec.count;
     case Collective::reduce: return rank == spec.root ? spec.count : 0;
-    case Collective::all_gather: return spec.count * static_cast<std::size_t>(spec.size);
+    case Collective::all_gather:
+    case Collective::all_to_all: return spec.count * static_cast<std::size_t>(spec.size);
+    case Collective::gather: return rank == spec.root ? spec.count * static_cast<std::size_t>(spec.size) : 0;
     case Collective::barrier: return 0;
   }
   __builtin_unreachable();
@@ -45,10 +51,10 @@ Placement::Placement(const ScheduleSpec& spec, int rank, std::size_t scratch_cou
       starts_{{Buffer::input, 0, 0}, {Buffer::output, 0, 0}, {Buffer::scratch, 0, 0}} {
   if (!in_place || counts_[idx(Buffer::input)] == 0 || counts_[idx(Buffer::output)] == 0) return;
   const std::size_t own_block = static_cast<std::size_t>(rank) * spec.count;
-  if (spec.collective == Collective::reduce_scatter) {
+  if (has_input_blocks(spec.collective)) {
     starts_[idx(Buffer::output)] = {Buffer::input, own_block, own_block};
   } else {
-    const std::size_t at = spec.collective == Collective::all_gather ? own_block : 0;
+    const std::size_t at = has_output_blocks(spec.collective) ? own_block : 0;
     starts_[idx(Buffer::input)] = {Buffer::output, at, at};
   }
 }

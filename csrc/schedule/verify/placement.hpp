@@ -24,8 +24,8 @@ class Placement {
  public:
   Placement(const ScheduleSpec& spec, int rank, std::size_t scratch_count, bool in_place);
 
-  /// Elements of the buffer; 0 where this rank has none (the input of a broadcast but on its root, the output of a
-  /// reduce but on its root).
+  /// Elements of the buffer; 0 where this rank has none (the input of broadcast and scatter but on the root, the output
+  /// of reduce and gather but on the root).
   std::size_t buffer_count(Buffer buffer) const noexcept;
 
   /// The whole of the buffer, and a range within it, in memory.
@@ -38,7 +38,9 @@ class Placement {
 };
 
 /// Whether the collective can be done with input and output in the same memory.
-constexpr bool has_in_place(Collective collective) noexcept { return collective != Collective::barrier; }
+constexpr bool has_in_place(Collective collective) noexcept {
+  return collective != Collective::barrier && collective != Collective::all_to_all;
+}
 
 /// A copy whose source is its destination: the executor leaves it out.
 bool is_copy_onto_itself(const Placement& placement, const Step& step) noexcept;

@@ -1,0 +1,58 @@
+#include "bindings/core/collective_call.hpp"
+
+#include "bindings/core/names.hpp"
+#include "bindings/core/register.hpp"
+#include "bindings/core/seconds.hpp"
+
+namespace py = pybind11;
+
+namespace allred::bindings {
+namespace {
+
+std::string_view text_of(PyObject* object) {
+  Py_ssize_t length = 0;
+  const char* text = PyUnicode_AsUTF8AndSize(object, &length);
+  if (text == nullptr) throw py::error_already_set();
+  return {text, static_cast<std::size_t>(length)};
+}
+
+}  // namespace
+
+ReduceOp op_of(PyObject* object) { return object == nullptr ? ReduceOp::sum : op_named(text_of(object)); }
+
+double scale_of(PyObject* object) { return object == nullptr ? 1.0 : py::cast<double>(py::handle(object)); }
+
+int root_of(PyObject* object) { return object == nullptr ? 0 : py::cast<int>(py::handle(object)); }
+
+void CallOptions::apply_to(Request& request) const {
+  if (timeout != nullptr && timeout != Py_None) {
+    request.timeout = milliseconds_from(py::cast<double>(py::handle(timeout)));
+  }
+  if (algorithm != nullptr) request.algorithm = algorithm_named(text_of(algorithm));
+}
+
+void check_same_dtype(const ArrayView& output, const ArrayView& input) {
+  if (output.dtype() == input.dtype()) return;
+  throw Error(ErrorCode::invalid_argument, "output has dtype " + std::string(name(output.dtype())) + " and input " +
+                                               std::string(name(input.dtype())) + "; expected the same");
+}
+
+void check_pair(const ArrayView& output, const ArrayView& input, std::size_t outputs, std::size_t inputs) {
+  check_same_dtype(output, input);
+  if (output.count() * inputs == input.count() * outputs) return;
+  throw Error(ErrorCode::invalid_argument, "output has " + std::to_string(output.count()) + " elements and input " +
+                                               std::to_string(input.count()) + "; expected " + std::to_string(outputs) +
+                                               " elements of output for each " + std::to_string(inputs) + " of input");
+}
+
+void run(Communicator& communicator, const Request& request) {
+  const py::gil_scoped_release no_gil;
+  communicator.run(request, check_interrupt);
+}
+
+void refuse(Communicator& communicator, const std::string& reason) {
+  const py::gil_scoped_release no_gil;
+  communicator.refuse(reason);
+}
+
+}  // namespace allred::bindings

@@ -1,0 +1,91 @@
+// What the methods of collectives share: how their arguments are read, and how the call is made.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <exception>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "bindings/core/array.hpp"
+#include "bindings/core/fastcall.hpp"
+#include "engine/communicator.hpp"
+
+namespace allred::bindings {
+
+// An argument's value, or its default where it was not given.
+ReduceOp op_of(PyObject* object);
+double scale_of(PyObject* object);
+int root_of(PyObject* object);
+
+/// What every collective takes besides its arrays. Null where not given.
+struct CallOptions {
+  PyObject* async_op;
+  PyObject* timeout;
+  PyObject* algorithm;
+
+  bool is_async() const { return async_op != nullptr && PyObject_IsTrue(async_op) != 0; }
+  void apply_to(Request& request) const;
+};
+
+/// Throws Error(invalid_argument) unless the dtypes are the same.
+void check_same_dtype(const ArrayView& output, const ArrayView& input);
+
+/// The same, and unless there are `outputs` elements of output for each `inputs` of input.
+void check_pair(const ArrayView& output, const ArrayView& input, std::size_t outputs, std::size_t inputs);
+
+/// Returns when `request` is done. Releases the GIL.
+void run(Communicator& communicator, const Request& request);
+
+/// Tells the peers. Releases the GIL.
+void refuse(Communicator& communicator, const std::string& reason);
+
+/// Owns what an asynchronous call refers to until it is done, which may be on a thread without the GIL.
+template <class... Held>
+std::shared_ptr<void> keep(Held&&... held) {
+  using All = std::tuple<std::remove_cvref_t<Held>...>;
+  return std::shared_ptr<void>(new All(std::move(held)...), [](void* all) {
+    if (Py_IsInitialized() == 0) return;  // the process is ending and its memory with it
+    const pybind11::gil_scoped_acquire gil;
+    delete static_cast<All*>(all);
+  });
+}
+
+/// A collective whose arguments are being read.
+struct Making {
+  Communicator& communicator;
+  bool made = false;  // the engine has the request
+};
+
+/// Runs the body of a collective's method. Where an argument is wrong, the peers, which may be waiting for this rank,
+/// learn that its call is not coming.
+template <class Body>
+PyObject* guarded_collective(PyObject* self, Body&& body) noexcept {
+  return guarded([&] {
+    Making making{pybind11::cast<Communicator&>(pybind11::handle(self))};
+    try {
+      return body(making);
+    } catch (const std::exception& error) {
+      if (!making.made) refuse(making.communicator, error.what());
+      throw;
+    }
+  });
+}
+
+/// Carries out `request`; answers None or a Work. `held` are the arrays and the lists of blocks that it refers to.
+template <class... Held>
+pybind11::object call(Making& making, Request request, const CallOptions& options, Held&&... held) {
+  options.apply_to(request);
+  making.made = true;
+  if (!options.is_async()) {
+    run(making.communicator, request);
+    return pybind11::none();
+  }
+  request.keepalive = keep(std::forward<Held>(held)...);
+  return pybind11::cast(std::shared_ptr<Work>(making.communicator.submit(std::move(request))));
+}
+
+}  // namespace allred::bindings
