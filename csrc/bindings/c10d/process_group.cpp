@@ -1,6 +1,7 @@
 #include "bindings/c10d/process_group.hpp"
 
 #include "bindings/c10d/errors.hpp"
+#include "bindings/c10d/memory.hpp"
 #include "bindings/c10d/profile.hpp"
 #include "bindings/c10d/work.hpp"
 #include "engine/batch.hpp"
@@ -32,6 +33,19 @@ void ProcessGroupAllred::abort() { communicator_->abort("asked for by torch.dist
   if (fault->code == ErrorCode::timeout) return ::c10d::ErrorType::TIMEOUT;
   return fault->reporter == rank_ && fault->culprit == rank_ ? ::c10d::ErrorType::COMM_ERROR
                                                              : ::c10d::ErrorType::REMOTE_ERROR;
+}
+
+at::Tensor ProcessGroupAllred::allocateTensor(long size, at::TensorOptions options) {
+  return allocate_tensor(communicator_, size, options);
+}
+
+std::shared_ptr<c10::Allocator> ProcessGroupAllred::getMemAllocator() { return make_allocator(communicator_); }
+
+std::unordered_map<std::string, uint64_t> ProcessGroupAllred::getMemoryStats() {
+  const SymmetricMemoryStatistics statistics = communicator_->symmetric_memory().statistics();
+  return {{"symmetric_bytes", statistics.bytes},
+          {"symmetric_peak_bytes", statistics.peak_bytes},
+          {"symmetric_allocations", statistics.num_allocations}};
 }
 
 // ---- carrying out ----

@@ -54,6 +54,11 @@ class ProcessGroupAllred final : public ::c10d::Backend {
   void startCoalescing() override { coalescing_.start(); }
   WorkPtr endCoalescing() override { return coalescing_.end(rank_); }
 
+  bool supportsTensorAlloc(c10::DeviceIndex) override { return true; }
+  at::Tensor allocateTensor(long size, at::TensorOptions options) override;
+  std::shared_ptr<c10::Allocator> getMemAllocator() override;
+  std::unordered_map<std::string, uint64_t> getMemoryStats() override;
+
   // membership.cpp
   bool supportsSplitting() const override { return true; }
   bool supportsShrinking() const override { return true; }
