@@ -3,6 +3,8 @@ from typing import Any, Literal, SupportsInt, TypeAlias, final, overload
 
 # Whatever offers its memory: the buffer protocol (numpy arrays, bytearray, memoryview) or DLPack (CPU tensors).
 Array: TypeAlias = Any
+# An array in which the ranks' blocks lie one after the other, or a list of arrays, one a rank.
+Blocks: TypeAlias = Any
 
 class Bootstrap:
     def __init__(self) -> None: ...
@@ -100,7 +102,7 @@ class Communicator:
     @overload
     def all_gather_into(
         self,
-        output: Array,
+        output: Blocks,
         input: Array,
         *,
         async_op: Literal[False] = False,
@@ -110,7 +112,7 @@ class Communicator:
     @overload
     def all_gather_into(
         self,
-        output: Array,
+        output: Blocks,
         input: Array,
         *,
         async_op: Literal[True],
@@ -121,7 +123,7 @@ class Communicator:
     def reduce_scatter_into(
         self,
         output: Array,
-        input: Array,
+        input: Blocks,
         op: str = "sum",
         *,
         scale: float = 1.0,
@@ -133,7 +135,7 @@ class Communicator:
     def reduce_scatter_into(
         self,
         output: Array,
-        input: Array,
+        input: Blocks,
         op: str = "sum",
         *,
         scale: float = 1.0,
@@ -144,7 +146,7 @@ class Communicator:
     @overload
     def gather_into(
         self,
-        output: Array | None,
+        output: Blocks | None,
         input: Array,
         root: int = 0,
         *,
@@ -155,7 +157,7 @@ class Communicator:
     @overload
     def gather_into(
         self,
-        output: Array | None,
+        output: Blocks | None,
         input: Array,
         root: int = 0,
         *,
@@ -167,7 +169,7 @@ class Communicator:
     def scatter_into(
         self,
         output: Array,
-        input: Array | None,
+        input: Blocks | None,
         root: int = 0,
         *,
         async_op: Literal[False] = False,
@@ -178,7 +180,7 @@ class Communicator:
     def scatter_into(
         self,
         output: Array,
-        input: Array | None,
+        input: Blocks | None,
         root: int = 0,
         *,
         async_op: Literal[True],
@@ -188,8 +190,8 @@ class Communicator:
     @overload
     def all_to_all_into(
         self,
-        output: Array,
-        input: Array,
+        output: Blocks,
+        input: Blocks,
         *,
         input_counts: Iterable[int] | None = None,
         output_counts: Iterable[int] | None = None,
@@ -200,8 +202,8 @@ class Communicator:
     @overload
     def all_to_all_into(
         self,
-        output: Array,
-        input: Array,
+        output: Blocks,
+        input: Blocks,
         *,
         input_counts: Iterable[int] | None = None,
         output_counts: Iterable[int] | None = None,

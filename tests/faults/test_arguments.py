@@ -66,6 +66,37 @@ WRONG: dict[str, tuple[Use, str]] = {
     ),
     "all_gather's sizes": (lambda comm: comm.all_gather_into(np.ones(11), np.ones(4)), r"11 elements.*4"),
     "reduce_scatter's sizes": (lambda comm: comm.reduce_scatter_into(np.ones(3), np.ones(12)), r"3 elements.*12"),
+    "gather's sizes": (lambda comm: comm.gather_into(np.ones(11), np.ones(4), root=1), r"11 elements.*4"),
+    "gather without an output": (lambda comm: comm.gather_into(None, np.ones(4), root=1), r"output.*NoneType"),
+    "scatter's sizes": (lambda comm: comm.scatter_into(np.ones(4), np.ones(11), root=1), r"4 elements.*11"),
+    "scatter without an input": (lambda comm: comm.scatter_into(np.ones(4), None, root=1), r"input.*NoneType"),
+    "all_to_all's sizes": (lambda comm: comm.all_to_all_into(np.ones(6), np.ones(9)), r"6 elements.*9"),
+    "what all_to_all cannot divide": (lambda comm: comm.all_to_all_into(np.ones(7), np.ones(7)), r"7.*3 ranks.*counts"),
+    "counts that are too few": (
+        lambda comm: comm.all_to_all_into(np.ones(3), np.ones(3), input_counts=[1, 2]),
+        r"input_counts has 2 numbers with sum 3; expected 3",
+    ),
+    "counts that do not add up": (
+        lambda comm: comm.all_to_all_into(np.ones(3), np.ones(3), output_counts=[1, 1, 0]),
+        r"output_counts has 3 numbers with sum 2; expected 3.* 3",
+    ),
+    "counts that are too large": (
+        lambda comm: comm.all_to_all_into(np.ones(3), np.ones(3), output_counts=[1, 2**62, 2**62]),
+        r"output_counts\[1\] is 4611686018427387904; expected 0\.\.2",
+    ),
+    "negative counts": (
+        lambda comm: comm.all_to_all_into(np.ones(3), np.ones(3), input_counts=[4, -2, 1]),
+        r"input_counts\[0\] is 4; expected 0\.\.3",
+    ),
+    "counts for a list": (
+        lambda comm: comm.all_to_all_into(np.ones(3), [np.ones(1)] * 3, input_counts=[1, 1, 1]),
+        r"input_counts.*input is a list",
+    ),
+    "a list without arrays": (lambda comm: comm.all_gather_into([], np.ones(4)), r"output.*without arrays"),
+    "a list of several dtypes": (
+        lambda comm: comm.all_gather_into([np.ones(4), np.ones(4), np.ones(4, np.int8)], np.ones(4)),
+        r"output\[2\] has dtype int8 and output\[0\] float64",
+    ),
     "what does not divide": (lambda comm: comm.reduce_scatter_into(np.ones(4), np.ones(13)), r"4 elements.*13"),
 }
 

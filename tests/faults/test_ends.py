@@ -20,6 +20,10 @@ CALLS: dict[str, Callable[[allred.Communicator], Any]] = {
     "ring": lambda comm: comm.all_reduce(np.ones(4), algorithm="ring"),
     "tree": lambda comm: comm.reduce(np.ones(4), algorithm="binomial_tree"),
     "barrier": lambda comm: comm.barrier(),
+    "gather": lambda comm: comm.gather_into(np.ones(400_000), np.ones(200_000)),
+    "scatter": lambda comm: comm.scatter_into(np.ones(200_000), np.ones(400_000)),
+    "all_to_all": lambda comm: comm.all_to_all_into(np.ones(400_000), np.ones(400_000)),
+    "pairwise": lambda comm: comm.all_to_all_into(np.ones(4), np.ones(4), algorithm="pairwise"),
     "asynchronous": lambda comm: comm.all_reduce(np.ones(4), async_op=True).wait(),
     "asynchronous, not lending a hand": lambda comm: comm.all_reduce(np.ones(4), async_op=True).wait(timeout=60),
 }

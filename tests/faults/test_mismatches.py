@@ -64,6 +64,24 @@ MISMATCHES: dict[str, tuple[Use, Use, str, str]] = {
         "algorithm=one_shot",
         "algorithm=ring",
     ),
+    "gather's root": (
+        lambda comm: comm.gather_into(array(6 * comm.size), array(), root=0),
+        lambda comm: comm.gather_into(array(6 * comm.size), array(), root=1),
+        "root=0",
+        "root=1",
+    ),
+    "direction": (
+        lambda comm: comm.gather_into(array(6 * comm.size), array()),
+        lambda comm: comm.scatter_into(array(), array(6 * comm.size)),
+        "gather(",
+        "scatter(",
+    ),
+    "all_to_all's dtype": (
+        lambda comm: comm.all_to_all_into(array(), array()),
+        lambda comm: comm.all_to_all_into(array(dtype=np.int32), array(dtype=np.int32)),
+        "dtype=float32",
+        "dtype=int32",
+    ),
     "schedules": (
         lambda comm: comm.reduce(array(), algorithm="binomial_tree"),
         lambda comm: comm.reduce_scatter_into(array(), array(6 * comm.size), algorithm="ring"),

@@ -44,6 +44,24 @@ def test_a_timeout_names_the_late_rank_and_what_it_did_last(algorithm: str) -> N
         assert isinstance(error, TimeoutError), "allred's TimeoutError is one of Python's"
 
 
+@pytest.mark.parametrize("collective", ["gather", "scatter", "all_to_all"])
+def test_exchanges_time_out_too(collective: str) -> None:
+    all_raised = threading.Barrier(RANKS)
+
+    def run(comm: allred.Communicator) -> None:
+        assert is_usable(comm)
+        if comm.rank != LATE:
+            arrays = {"gather": (1, RANKS), "scatter": (RANKS, 1), "all_to_all": (RANKS, RANKS)}[collective]
+            source, target = (np.ones(50_000 * blocks) for blocks in arrays)
+            error = error_of(allred.TimeoutError, getattr(comm, f"{collective}_into"), target, source, timeout=0.1)
+            assert error.rank == LATE
+            assert error.operation is not None
+            assert error.operation.startswith(f"{collective}(dtype=float64, ")
+        all_raised.wait(SOON)
+
+    allred.run_threads(run, RANKS)
+
+
 def test_the_fields_say_in_which_call() -> None:
     all_raised = threading.Barrier(2)
 

@@ -67,14 +67,14 @@ def reducing_calls(size: int, *, blocks: int = 1) -> list[Call]:
     return calls
 
 
-def copying_calls(size: int, expect: Callable[[list[Array], int], Array]) -> list[Call]:
-    """Each dtype with each count; the root goes round."""
+def copying_calls(size: int, expect: Callable[[list[Array], int], Array], *, blocks: int = 1) -> list[Call]:
+    """Each dtype with each count, in so many blocks; the root goes round."""
     calls = []
     for dtype in sample(DTYPES):
         for count in counts(size):
-            inputs = [exact_array(dtype, "sum", count, rank) for rank in range(size)]
+            inputs = [exact_array(dtype, "sum", count * blocks, rank) for rank in range(size)]
             root = len(calls) % size
-            calls.append(Call(dtype, "none", count, root, inputs, expect(inputs, root)))
+            calls.append(Call(dtype, "none", count * blocks, root, inputs, expect(inputs, root)))
     return calls
 
 

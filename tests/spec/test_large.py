@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from spec.cases import SANITIZED, run_calls
-from spec.collectives import COLLECTIVES, EVERY, expected, start
+from spec.collectives import COLLECTIVES, DIVIDING, EVERY, expected, start
 from spec.values import exact_array, reduced
 
 import allred
@@ -42,7 +42,7 @@ def test_a_large_message(collective: str, algorithm: str, size: int) -> None:
 @pytest.mark.parametrize("collective", COLLECTIVES)
 def test_the_choice_of_algorithm_does_not_show(collective: str, size: int) -> None:
     contributions = [limit // 4 + near for limit in SWITCH_BYTES for near in (-1, 0, 1)]
-    if collective == "reduce_scatter":
+    if collective in DIVIDING:
         contributions = [count // size * size for count in contributions]
     check(collective, "auto", size, [("float32", count) for count in [1 * size, *contributions, LARGE // 4 * size]])
 

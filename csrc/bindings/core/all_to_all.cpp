@@ -1,6 +1,7 @@
 // all_to_all as a method of _core.Communicator, with blocks of one size or of any.
 #include <vector>
 
+#include "bindings/core/blocks.hpp"
 #include "bindings/core/collective_call.hpp"
 #include "bindings/core/fastcall.hpp"
 #include "bindings/core/register.hpp"
@@ -10,7 +11,6 @@ namespace py = pybind11;
 namespace allred::bindings {
 namespace {
 
-using Access = ArrayView::Access;
 using Counts = std::vector<std::size_t>;
 
 [[noreturn]] void reject(const std::string& what) { throw Error(ErrorCode::invalid_argument, what); }
@@ -48,8 +48,14 @@ std::size_t even_count(const char* argument, const ArrayView& array, int size) {
   return array.count() / ranks;
 }
 
+/// What is for, or from, each rank: arrays of their own, or as `counts` divides one.
 template <class Block>
-std::vector<Block> blocks_of(const ArrayView& array, const char* argument, PyObject* counts, int size) {
+std::vector<Block> blocks_of(const BlocksView<Block>& view, const char* argument, PyObject* counts, int size) {
+  if (view.whole() == nullptr) {
+    if (is_given(counts)) reject(std::string(argument) + "_counts is for one array; " + argument + " is a list");
+    return view.listed();
+  }
+  const ArrayView& array = *view.whole();
   const Counts listed = is_given(counts) ? listed_counts(counts, std::string(argument) + "_counts", array, size)
                                          : Counts(static_cast<std::size_t>(size), even_count(argument, array, size));
   std::vector<Block> blocks;
@@ -70,20 +76,21 @@ PyObject* all_to_all_into(PyObject* self, PyObject* const* values, Py_ssize_t nu
         signature.bind({values, num_positional, keyword_names});
     Communicator& communicator = making.communicator;
     const CallOptions options{async_op, timeout, algorithm};
-    ArrayView to(output, "output", Access::write);
-    ArrayView from(input, "input", Access::read);
-    check_same_dtype(to, from);
+    OutputBlocks to(output, "output");
+    InputBlocks from(input, "input");
+    check_same_dtype(to.dtype(), from.dtype());
     const int size = communicator.size();
     Request request{.collective = Collective::all_to_all, .dtype = from.dtype()};
-    if (!is_given(input_counts) && !is_given(output_counts)) {
-      check_pair(to, from, 1, 1);
-      request.count = even_count("input", from, size);
+    const bool is_divided = is_given(input_counts) || is_given(output_counts);
+    if (!is_divided && to.whole() != nullptr && from.whole() != nullptr) {
+      check_counts(*to.whole(), *from.whole(), 1, 1);
+      request.count = even_count("input", *from.whole(), size);
       request.input = from.data();
       request.output = to.data();
       return call(making, request, options, std::move(to), std::move(from));
     }
-    auto inputs = blocks_of<InputBlock>(from, "input", input_counts, size);
-    auto outputs = blocks_of<OutputBlock>(to, "output", output_counts, size);
+    auto inputs = blocks_of(from, "input", input_counts, size);
+    auto outputs = blocks_of(to, "output", output_counts, size);
     request.inputs = inputs;
     request.outputs = outputs;
     return call(making, request, options, std::move(to), std::move(from), std::move(inputs), std::move(outputs));
@@ -97,10 +104,10 @@ void add_all_to_all(const py::object& communicator) {
       "all_to_all_into", all_to_all_into,
       "all_to_all_into(output, input, *, input_counts=None, output_counts=None, async_op=False, timeout=None, "
       "algorithm='auto')\n\n"
-      "Sends block j of `input` to rank j, and fills block i of `output` with what rank i sends. The blocks lie one "
-      "after the other and are as large as `input_counts` and `output_counts` say, one number of elements a rank; "
-      "those not given are all the same. What a rank sends must be what the other expects, else all ranks get a "
-      "MismatchError. Algorithm pairwise needs blocks of one size.");
+      "Sends block j of `input` to rank j, and fills block i of `output` with what rank i sends. Each is an array, in "
+      "which the blocks lie one after the other and are as large as `input_counts` and `output_counts` say, one number "
+      "of elements a rank, or all the same; or a list of arrays, one a rank. What a rank sends must be what the other "
+      "expects, else all ranks get a MismatchError. Algorithm pairwise needs blocks of one size.");
   add_method(communicator, method);
 }
 

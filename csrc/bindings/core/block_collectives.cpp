@@ -1,4 +1,5 @@
 // The collectives on blocks, one a rank, as methods of _core.Communicator.
+#include "bindings/core/blocks.hpp"
 #include "bindings/core/collective_call.hpp"
 #include "bindings/core/fastcall.hpp"
 #include "bindings/core/register.hpp"
@@ -10,20 +11,31 @@ namespace {
 
 using Access = ArrayView::Access;
 
+void check_gathered(const OutputBlocks& output, const ArrayView& input, const Communicator& communicator) {
+  check_same_dtype(output.dtype(), input.dtype());
+  if (output.whole() != nullptr) check_counts(*output.whole(), input, static_cast<std::size_t>(communicator.size()), 1);
+}
+
+void check_scattered(const ArrayView& output, const InputBlocks& input, const Communicator& communicator) {
+  check_same_dtype(output.dtype(), input.dtype());
+  if (input.whole() != nullptr) check_counts(output, *input.whole(), 1, static_cast<std::size_t>(communicator.size()));
+}
+
 PyObject* all_gather_into(PyObject* self, PyObject* const* values, Py_ssize_t num_positional, PyObject* keyword_names) {
   return guarded_collective(self, [&](Making& making) {
     static const Signature<5> signature("all_gather_into", 2, 2,
                                         {"output", "input", "async_op", "timeout", "algorithm"});
     const auto [output, input, async_op, timeout, algorithm] = signature.bind({values, num_positional, keyword_names});
     Communicator& communicator = making.communicator;
-    ArrayView to(output, "output", Access::write);
+    OutputBlocks to(output, "output");
     ArrayView from(input, "input", Access::read);
-    check_pair(to, from, static_cast<std::size_t>(communicator.size()), 1);
+    check_gathered(to, from, communicator);
     const Request request{.collective = Collective::all_gather,
                           .dtype = from.dtype(),
                           .count = from.count(),
                           .input = from.data(),
-                          .output = to.data()};
+                          .output = to.data(),
+                          .outputs = to.listed()};
     return call(making, request, {async_op, timeout, algorithm}, std::move(to), std::move(from));
   });
 }
@@ -37,15 +49,16 @@ PyObject* reduce_scatter_into(PyObject* self, PyObject* const* values, Py_ssize_
         signature.bind({values, num_positional, keyword_names});
     Communicator& communicator = making.communicator;
     ArrayView to(output, "output", Access::write);
-    ArrayView from(input, "input", Access::read);
-    check_pair(to, from, 1, static_cast<std::size_t>(communicator.size()));
+    InputBlocks from(input, "input");
+    check_scattered(to, from, communicator);
     const Request request{.collective = Collective::reduce_scatter,
                           .op = op_of(op),
                           .dtype = from.dtype(),
                           .count = to.count(),
                           .input = from.data(),
                           .output = to.data(),
-                          .scale = scale_of(scale)};
+                          .scale = scale_of(scale),
+                          .inputs = from.listed()};
     return call(making, request, {async_op, timeout, algorithm}, std::move(to), std::move(from));
   });
 }
@@ -65,9 +78,10 @@ PyObject* gather_into(PyObject* self, PyObject* const* values, Py_ssize_t num_po
                     .count = from.count(),
                     .input = from.data()};
     if (communicator.rank() != request.root) return call(making, request, options, std::move(from));
-    ArrayView to(output, "output", Access::write);
-    check_pair(to, from, static_cast<std::size_t>(communicator.size()), 1);
+    OutputBlocks to(output, "output");
+    check_gathered(to, from, communicator);
     request.output = to.data();
+    request.outputs = to.listed();
     return call(making, request, options, std::move(from), std::move(to));
   });
 }
@@ -87,9 +101,10 @@ PyObject* scatter_into(PyObject* self, PyObject* const* values, Py_ssize_t num_p
                     .count = to.count(),
                     .output = to.data()};
     if (communicator.rank() != request.root) return call(making, request, options, std::move(to));
-    ArrayView from(input, "input", Access::read);
-    check_pair(to, from, 1, static_cast<std::size_t>(communicator.size()));
+    InputBlocks from(input, "input");
+    check_scattered(to, from, communicator);
     request.input = from.data();
+    request.inputs = from.listed();
     return call(making, request, options, std::move(to), std::move(from));
   });
 }
@@ -100,20 +115,21 @@ void add_block_collectives(const py::object& communicator) {
   static std::array<PyMethodDef, 4> methods{
       fastcall_method("all_gather_into", all_gather_into,
                       "all_gather_into(output, input, *, async_op=False, timeout=None, algorithm='auto')\n\n"
-                      "Fills `output`, `size` times as large as `input`, with every rank's `input`, in rank order."),
-      fastcall_method(
-          "reduce_scatter_into", reduce_scatter_into,
-          "reduce_scatter_into(output, input, op='sum', *, scale=1.0, async_op=False, timeout=None, "
-          "algorithm='auto')\n\n"
-          "Fills `output` with this rank's block of the reduction of every rank's `input`, `size` times as large."),
+                      "Fills `output`, `size` times as large as `input` or a list of `size` arrays, with every rank's "
+                      "`input`, in rank order."),
+      fastcall_method("reduce_scatter_into", reduce_scatter_into,
+                      "reduce_scatter_into(output, input, op='sum', *, scale=1.0, async_op=False, timeout=None, "
+                      "algorithm='auto')\n\n"
+                      "Fills `output` with this rank's block of the reduction of every rank's `input`, `size` times as "
+                      "large or a list of `size` arrays."),
       fastcall_method("gather_into", gather_into,
                       "gather_into(output, input, root=0, *, async_op=False, timeout=None, algorithm='auto')\n\n"
-                      "Fills the root's `output`, `size` times as large as `input`, with every rank's `input`, in rank "
-                      "order. The other ranks may pass None as `output`."),
+                      "Fills the root's `output`, `size` times as large as `input` or a list of `size` arrays, with "
+                      "every rank's `input`, in rank order. The other ranks may pass None as `output`."),
       fastcall_method("scatter_into", scatter_into,
                       "scatter_into(output, input, root=0, *, async_op=False, timeout=None, algorithm='auto')\n\n"
-                      "Fills `output` with this rank's block of the root's `input`, `size` times as large. The other "
-                      "ranks may pass None as `input`."),
+                      "Fills `output` with this rank's block of the root's `input`, `size` times as large or a list of "
+                      "`size` arrays. The other ranks may pass None as `input`."),
   };
   for (PyMethodDef& method : methods) add_method(communicator, method);
 }

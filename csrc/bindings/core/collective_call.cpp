@@ -31,14 +31,13 @@ void CallOptions::apply_to(Request& request) const {
   if (algorithm != nullptr) request.algorithm = algorithm_named(text_of(algorithm));
 }
 
-void check_same_dtype(const ArrayView& output, const ArrayView& input) {
-  if (output.dtype() == input.dtype()) return;
-  throw Error(ErrorCode::invalid_argument, "output has dtype " + std::string(name(output.dtype())) + " and input " +
-                                               std::string(name(input.dtype())) + "; expected the same");
+void check_same_dtype(DType output, DType input) {
+  if (output == input) return;
+  throw Error(ErrorCode::invalid_argument, "output has dtype " + std::string(name(output)) + " and input " +
+                                               std::string(name(input)) + "; expected the same");
 }
 
-void check_pair(const ArrayView& output, const ArrayView& input, std::size_t outputs, std::size_t inputs) {
-  check_same_dtype(output, input);
+void check_counts(const ArrayView& output, const ArrayView& input, std::size_t outputs, std::size_t inputs) {
   if (output.count() * inputs == input.count() * outputs) return;
   throw Error(ErrorCode::invalid_argument, "output has " + std::to_string(output.count()) + " elements and input " +
                                                std::to_string(input.count()) + "; expected " + std::to_string(outputs) +

@@ -31,11 +31,10 @@ struct CallOptions {
   void apply_to(Request& request) const;
 };
 
-/// Throws Error(invalid_argument) unless the dtypes are the same.
-void check_same_dtype(const ArrayView& output, const ArrayView& input);
-
-/// The same, and unless there are `outputs` elements of output for each `inputs` of input.
-void check_pair(const ArrayView& output, const ArrayView& input, std::size_t outputs, std::size_t inputs);
+// Throw Error(invalid_argument) unless the dtypes are the same, and unless there are `outputs` elements of output for
+// each `inputs` of input.
+void check_same_dtype(DType output, DType input);
+void check_counts(const ArrayView& output, const ArrayView& input, std::size_t outputs, std::size_t inputs);
 
 /// Returns when `request` is done. Releases the GIL.
 void run(Communicator& communicator, const Request& request);
