@@ -3,6 +3,7 @@
 
 #include "bindings/core/array.hpp"
 #include "bindings/core/fastcall.hpp"
+#include "bindings/core/keepalive.hpp"
 #include "bindings/core/names.hpp"
 #include "bindings/core/register.hpp"
 #include "bindings/core/seconds.hpp"
@@ -34,15 +35,6 @@ struct CallOptions {
   PyObject* timeout;
   PyObject* algorithm;
 };
-
-/// Keeps the arrays of an asynchronous call until it is done, which may be on a thread without the GIL.
-std::shared_ptr<void> keep(std::vector<ArrayView> arrays) {
-  return std::shared_ptr<void>(new std::vector<ArrayView>(std::move(arrays)), [](void* held) {
-    if (Py_IsInitialized() == 0) return;  // the process is ending and its memory with it
-    const py::gil_scoped_acquire gil;
-    delete static_cast<std::vector<ArrayView>*>(held);
-  });
-}
 
 /// Carries out `request`, whose buffers `arrays` hold; answers None or a Work.
 template <class... Arrays>

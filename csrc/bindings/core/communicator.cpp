@@ -84,6 +84,7 @@ void register_communicator(py::module_& module) {
       .def("chosen_algorithm", &chosen_algorithm, py::arg("collective"), py::arg("count"), py::arg("dtype") = "float32")
       .def("_capsule", &capsule_of);
   add_collectives(communicator);
+  register_messages(module, communicator);
 }
 
 }  // namespace allred::bindings

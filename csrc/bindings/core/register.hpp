@@ -12,6 +12,8 @@ void register_bootstrap(pybind11::module_& module);
 void register_communicator(pybind11::module_& module);
 /// The collectives, as methods of _core.Communicator.
 void add_collectives(const pybind11::object& communicator);
+/// Sends and recvs, as methods of _core.Communicator.
+void register_messages(pybind11::module_& module, const pybind11::object& communicator);
 void register_schedule(pybind11::module_& module);
 void register_reduce(pybind11::module_& module);
 
