@@ -23,6 +23,10 @@ class Work:
     def wait(self, timeout: float | None = None) -> None: ...
     def error(self) -> BaseException | None: ...
 
+class MessageWork(Work):
+    @property
+    def source(self) -> int | None: ...
+
 class Communicator:
     def __init__(
         self, bootstrap: Bootstrap, *, timeout: float, staging_bytes: int, wait: str, all_reduce_algorithm: str
@@ -217,6 +221,34 @@ class Communicator:
     ) -> None: ...
     @overload
     def barrier(self, *, async_op: Literal[True], timeout: float | None = None, algorithm: str = "auto") -> Work: ...
+    @overload
+    def send(
+        self, array: Array, to: int, tag: int = 0, *, async_op: Literal[False] = False, timeout: float | None = None
+    ) -> None: ...
+    @overload
+    def send(
+        self, array: Array, to: int, tag: int = 0, *, async_op: Literal[True], timeout: float | None = None
+    ) -> MessageWork: ...
+    @overload
+    def recv(
+        self,
+        array: Array,
+        source: int | None = None,
+        tag: int = 0,
+        *,
+        async_op: Literal[False] = False,
+        timeout: float | None = None,
+    ) -> int: ...
+    @overload
+    def recv(
+        self,
+        array: Array,
+        source: int | None = None,
+        tag: int = 0,
+        *,
+        async_op: Literal[True],
+        timeout: float | None = None,
+    ) -> MessageWork: ...
     def abort(self, reason: str = "asked for by the program") -> None: ...
     def close(self) -> None: ...
     def chosen_algorithm(self, collective: str, count: SupportsInt, dtype: str = "float32") -> str: ...

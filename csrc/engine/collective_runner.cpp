@@ -1,7 +1,6 @@
 #include "engine/collective_runner.hpp"
 
 #include <array>
-#include <limits>
 
 #include "algorithms/direct/exchange.hpp"
 #include "algorithms/direct/in_place.hpp"
@@ -10,6 +9,7 @@
 #include "algorithms/direct/two_shot.hpp"
 #include "common/error.hpp"
 #include "engine/request_check.hpp"
+#include "engine/wait_policy.hpp"
 #include "reduce/reduce.hpp"
 
 namespace allred {
@@ -190,18 +190,7 @@ std::size_t CollectiveRunner::contribution_bytes(const Request& request) const n
 }
 
 Waiter::Policy CollectiveRunner::policy(const Caller& caller) const noexcept {
-  constexpr unsigned kForever = std::numeric_limits<unsigned>::max();
-  switch (config_.wait) {
-    case WaitMode::spin: return {.polls = 256, .pauses = kForever, .yields = 0};
-    case WaitMode::yield: return {.polls = 16, .pauses = 0, .yields = kForever};
-    case WaitMode::sleep: return {.polls = 16, .pauses = 0, .yields = 0};
-    case WaitMode::automatic: break;
-  }
-  if (!topology_.has_core_a_rank()) return {.polls = 16, .pauses = 0, .yields = 256};
-  const bool computes_beside = caller.in_background && topology_.num_cores < 2 * topology_.size();
-  if (computes_beside) return {.polls = 64, .pauses = 64, .yields = 0};
-  // Not long with pauses: should the system have put two ranks on one core, only a yield lets the other one run.
-  return {.polls = 256, .pauses = 400, .yields = 2000};
+  return wait_policy(config_.wait, topology_, caller.in_background);
 }
 
 MessageLink& CollectiveRunner::link_to(int peer) {

@@ -95,6 +95,48 @@ Communicator::Stream& Communicator::open_stream(int depth) {
   return *slot.load();
 }
 
+void Communicator::send(const Message& message, CheckInterrupt check_interrupt) {
+  check_owner();
+  messenger().run(message, check_interrupt);
+}
+
+int Communicator::recv(const Message& message, CheckInterrupt check_interrupt) {
+  check_owner();
+  return messenger().run(message, check_interrupt).value();
+}
+
+std::shared_ptr<MessageWork> Communicator::submit(Message message) {
+  check_owner();
+  return messenger().submit(std::move(message));
+}
+
+void Communicator::refuse(Message message, const std::string& reason) {
+  check_owner();
+  message.refusal = reason.empty() ? "no reason given" : reason;
+  try {
+    messenger().submit(std::move(message));
+  } catch (const Error&) {  // the peer is no rank, or the communicator is over, which the peers know
+  }
+}
+
+Messenger& Communicator::messenger() {
+  // Acquire: pairs with the release in open_messenger().
+  Messenger* known = parts_->messenger.load(std::memory_order_acquire);
+  return known != nullptr ? *known : open_messenger();
+}
+
+Messenger& Communicator::open_messenger() {
+  const std::lock_guard lock(parts_->mutex);
+  Parts& parts = *parts_;
+  if (parts.closed) std::rethrow_exception(closed_error());
+  if (!parts.messenger_owner) {
+    parts.messenger_owner = std::make_shared<Messenger>(parts.connections.topology, parts.monitor,
+                                                        parts.connections.open_point_to_point(), config_);
+    parts.messenger.store(parts.messenger_owner.get(), std::memory_order_release);
+  }
+  return *parts.messenger_owner;
+}
+
 void Communicator::abort(const std::string& reason) {
   check_owner();
   parts_->monitor.abort(reason);
@@ -110,6 +152,7 @@ void Communicator::close() noexcept {
   for (const std::atomic<Stream*>& each : parts_->streams) {
     if (const Stream* stream = each.load()) stream->queue->close(closed_error());
   }
+  if (Messenger* messenger = parts_->messenger.load()) messenger->close(closed_error());
 }
 
 void Communicator::check_owner() const {

@@ -1,4 +1,4 @@
-// Communicator: a group of ranks that run collectives together. The core's front door.
+// Communicator: a group of ranks that run collectives together and send each other messages. The core's front door.
 #pragma once
 
 #include <array>
@@ -12,15 +12,16 @@
 #include "engine/collective_runner.hpp"
 #include "engine/connections.hpp"
 #include "engine/fork_guard.hpp"
+#include "engine/messenger.hpp"
 #include "engine/operation_queue.hpp"
 #include "engine/work.hpp"
 
 namespace allred {
 
 /// A value: any number of them live side by side, and ranks may be threads of one process. Each rank must make the same
-/// calls in the same order. Thread-safe, though calls from several threads have no order among them. Calls made in a
-/// Work's callback do not count among the program's: they are in order among themselves. Belongs to the process that
-/// made it: a forked child gets an error.
+/// collectives in the same order. Thread-safe, though calls from several threads have no order among them. Calls made
+/// in a Work's callback do not count among the program's: they are in order among themselves. Belongs to the process
+/// that made it: a forked child gets an error.
 class Communicator {
  public:
   /// Collective over the ranks of `bootstrap`; blocks until all are there. Throws Error(timeout) past config.timeout.
@@ -44,6 +45,16 @@ class Communicator {
   /// This rank's next call is not going to be made, for `reason`: the peers, which may be waiting for it, get an error
   /// that says so, and all are in step. Returns at once.
   void refuse(const std::string& reason);
+
+  /// Blocks until `message` is sent, which it may be before it is received. Messages have no order with collectives.
+  void send(const Message& message, CheckInterrupt check_interrupt = nullptr);
+  /// Blocks until a message is received; returns the rank that sent it.
+  int recv(const Message& message, CheckInterrupt check_interrupt = nullptr);
+  /// Starts a send or a recv and returns. Its buffer must not be touched until the work is done.
+  std::shared_ptr<MessageWork> submit(Message message);
+
+  /// This rank is not going to make the call, for `reason`, which the peer gets to hear in its stead. Returns at once.
+  void refuse(Message message, const std::string& reason);
 
   /// Ends all calls of all ranks, now and later, with an error that holds `reason`. Returns at once.
   void abort(const std::string& reason);
@@ -76,13 +87,17 @@ class Communicator {
 
     Connections connections;
     Monitor monitor;
-    std::mutex mutex;  // held to open a stream
+    std::mutex mutex;  // held to open a stream or the messenger
     std::array<std::atomic<Stream*>, kNumStreams> streams{};
+    std::shared_ptr<Messenger> messenger_owner;
+    std::atomic<Messenger*> messenger{nullptr};
     bool closed = false;
   };
 
   Stream& stream();
   Stream& open_stream(int depth);
+  Messenger& messenger();
+  Messenger& open_messenger();
   void check_owner() const;
 
   Config config_;

@@ -8,8 +8,8 @@
 namespace allred {
 
 /// Never blocks: a caller that finds no room or no message does something else and looks again. Messages are written
-/// and read in place, so that a receiver can reduce straight out of the link. Used by the one thread that runs the
-/// communicator's operations.
+/// and read in place, so that a receiver can reduce straight out of the link. Each direction is used by one thread at a
+/// time; the two do not meet.
 class MessageLink {
  public:
   virtual ~MessageLink() = default;

@@ -12,7 +12,8 @@ class RemoteMemory {
   virtual ~RemoteMemory() = default;
 
   /// Copies `bytes` from `address` in the peer's address space. False, with `destination` in an undefined state, where
-  /// the system does not permit it or the peer is gone; the answer for a peer does not turn from false to true.
+  /// the system does not permit it, the peer is gone, or it has no such memory. What comes of memory that the peer is
+  /// writing to or gives back meanwhile is undefined; it does no harm.
   virtual bool read(int peer, std::byte* destination, std::uint64_t address, std::size_t bytes) noexcept = 0;
 };
 

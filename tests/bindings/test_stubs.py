@@ -20,7 +20,7 @@ follow_imports = skip
 # pybind11's classes have a metaclass of their own, and those that Python cannot make an __init__ that says so.
 ALLOWED = r"""
 allred\._core\.[A-Z]\w*
-allred\._core\.(Work|ScheduleStatistics)\.__init__
+allred\._core\.(Work|MessageWork|ScheduleStatistics)\.__init__
 """
 
 

@@ -6,12 +6,11 @@
 #include <exception>
 #include <memory>
 #include <string>
-#include <tuple>
-#include <type_traits>
 #include <utility>
 
 #include "bindings/core/array.hpp"
 #include "bindings/core/fastcall.hpp"
+#include "bindings/core/keepalive.hpp"
 #include "engine/communicator.hpp"
 
 namespace allred::bindings {
@@ -41,17 +40,6 @@ void run(Communicator& communicator, const Request& request);
 
 /// Tells the peers. Releases the GIL.
 void refuse(Communicator& communicator, const std::string& reason);
-
-/// Owns what an asynchronous call refers to until it is done, which may be on a thread without the GIL.
-template <class... Held>
-std::shared_ptr<void> keep(Held&&... held) {
-  using All = std::tuple<std::remove_cvref_t<Held>...>;
-  return std::shared_ptr<void>(new All(std::move(held)...), [](void* all) {
-    if (Py_IsInitialized() == 0) return;  // the process is ending and its memory with it
-    const pybind11::gil_scoped_acquire gil;
-    delete static_cast<All*>(all);
-  });
-}
 
 /// A collective whose arguments are being read.
 struct Making {

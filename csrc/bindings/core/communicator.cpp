@@ -86,6 +86,7 @@ void register_communicator(py::module_& module) {
   add_message_collectives(communicator);
   add_block_collectives(communicator);
   add_all_to_all(communicator);
+  register_messages(module, communicator);
 }
 
 }  // namespace allred::bindings

@@ -14,6 +14,8 @@ void register_communicator(pybind11::module_& module);
 void add_message_collectives(const pybind11::object& communicator);
 void add_block_collectives(const pybind11::object& communicator);
 void add_all_to_all(const pybind11::object& communicator);
+/// Sends and recvs, as methods of _core.Communicator.
+void register_messages(pybind11::module_& module, const pybind11::object& communicator);
 void register_schedule(pybind11::module_& module);
 void register_reduce(pybind11::module_& module);
 

@@ -1,9 +1,9 @@
 #include "transport/shm/remote_memory.hpp"
 
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <string>
 
@@ -26,7 +26,7 @@ ProcessMemory::ProcessMemory(std::shared_ptr<Segment> segment, const std::vector
     : segment_(std::move(segment)), processes_(same_process.size()) {
   for (std::size_t rank = 0; rank < same_process.size(); ++rank) {
     const int pidfd = segment_->process(static_cast<int>(rank));
-    processes_[rank] = same_process[rank] ? kSameProcess : pidfd < 0 ? kRefused : process_id(pidfd);
+    processes_[rank] = same_process[rank] ? getpid() : pidfd < 0 ? kRefused : process_id(pidfd);
   }
 }
 
@@ -34,17 +34,14 @@ bool ProcessMemory::read(int peer, std::byte* destination, std::uint64_t address
   std::atomic<int>& process = processes_[static_cast<std::size_t>(peer)];
   const int id = process.load(std::memory_order_relaxed);
   if (id == kRefused) return false;
-  if (id == kSameProcess) {
-    std::memcpy(destination, reinterpret_cast<const void*>(address), bytes);
-    return true;
-  }
   for (std::size_t done = 0; done < bytes;) {
     const iovec local{destination + done, bytes - done};
     const iovec remote{reinterpret_cast<void*>(address + done), bytes - done};  // NOLINT: another process's address
     const ssize_t count = process_vm_readv(id, &local, 1, &remote, 1, 0);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) {
-      process.store(kRefused, std::memory_order_relaxed);
+      // Of this memory the system has no pages to read, such as a device's; of other memory it may.
+      if (errno != EFAULT) process.store(kRefused, std::memory_order_relaxed);
       return false;
     }
     done += static_cast<std::size_t>(count);

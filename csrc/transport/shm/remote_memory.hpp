@@ -1,4 +1,5 @@
-// RemoteMemory by process_vm_readv(2), or by plain copies between threads of one process.
+// RemoteMemory by process_vm_readv(2), also between threads of one process: there a plain copy of memory that its rank
+// gives back meanwhile would end the process.
 #pragma once
 
 #include <atomic>
@@ -18,11 +19,10 @@ class ProcessMemory final : public RemoteMemory {
   bool read(int peer, std::byte* destination, std::uint64_t address, std::size_t bytes) noexcept override;
 
  private:
-  static constexpr int kSameProcess = 0;
   static constexpr int kRefused = -1;
 
   std::shared_ptr<Segment> segment_;         // keeps the peers' pidfds, so that a process id is not another's by now
-  std::vector<std::atomic<int>> processes_;  // a process id, or one of the above
+  std::vector<std::atomic<int>> processes_;  // a process id, or the above
 };
 
 }  // namespace allred::shm

@@ -1,0 +1,289 @@
+#include "engine/message_exchange.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "common/error.hpp"
+
+namespace allred {
+namespace {
+
+constexpr int kBurst = 8;                                  // frames of one peer before the next peer's turn
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;  // read at a time, between looks at the links
+
+std::byte* address(const MessageWork& work, std::size_t offset) noexcept {
+  return static_cast<std::byte*>(work.message().buffer) + offset;
+}
+
+MessageFrame answer(FrameKind kind, const MessageWork& recv) noexcept {
+  return {.kind = kind, .tag = recv.message().tag, .id = recv.transfer().id};
+}
+
+}  // namespace
+
+MessageExchange::MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout)
+    : monitor_(monitor),
+      errors_(monitor),
+      timeout_(timeout),
+      doorbell_(std::move(links.doorbell)),
+      remote_(std::move(links.remote)) {
+  for (int rank = 0; rank < monitor.size(); ++rank) {
+    peers_.push_back(rank == monitor.rank() ? nullptr : std::make_unique<Peer>(links.open(rank)));
+  }
+}
+
+void MessageExchange::start(const WorkPointer& work) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) std::rethrow_exception(closed_);
+  if (const std::exception_ptr error = errors_.over(work->message())) std::rethrow_exception(error);
+  work->message().is_send() ? start_send(work) : start_recv(work);
+}
+
+bool MessageExchange::progress() noexcept {
+  const std::unique_lock receiving(receiving_, std::try_to_lock);
+  if (!receiving) return false;
+  bool moved = has_reads_.load(std::memory_order_relaxed);
+  try {
+    for (int rank = 0; rank < monitor_.size(); ++rank) moved |= receive(rank);
+    if (has_queued_.load(std::memory_order_relaxed)) {
+      const std::lock_guard lock(mutex_);
+      push_all();
+      moved |= !ended_.empty();
+    }
+    if (has_reads_.load(std::memory_order_relaxed)) read_piece();
+  } catch (...) {
+    monitor_.report(std::current_exception());  // such as want of memory; check() ends the works
+  }
+  return moved;
+}
+
+// ---- what this rank sends ----
+
+OutgoingFrame MessageExchange::frame_of(const WorkPointer& send) {
+  const Message& message = send->message();
+  MessageFrame header{.dtype = message.dtype, .tag = message.tag, .count = message.count};
+  if (!message.refusal.empty()) {
+    header.kind = FrameKind::refusal;
+    return {header, send, message.refusal};
+  }
+  if (sizeof(header) + message.bytes() > peer(message.peer).link->max_message_bytes()) {
+    header.kind = FrameKind::offer;
+    header.id = ++last_offer_;
+    header.address = reinterpret_cast<std::uintptr_t>(message.buffer);
+  }
+  return {header, send, message.details == nullptr ? "" : message.details->describe()};
+}
+
+void MessageExchange::start_send(const WorkPointer& work) {
+  OutgoingFrame frame = frame_of(work);
+  MessageTransfer& transfer = work->transfer();
+  transfer.id = frame.header.id;
+  transfer.stage = MessageTransfer::Stage::queued;
+  const bool written = peer(work->message().peer).outbox.try_write(frame);
+  if (written && frame.ends_work()) return static_cast<void>(work->finish(nullptr));  // nobody knows it yet
+  add(work);
+  if (frame.header.kind == FrameKind::offer) {
+    transfer.stage = MessageTransfer::Stage::offered;
+    offers_.emplace(transfer.id, work);
+  }
+  if (!written) enqueue(work->message().peer, std::move(frame));
+}
+
+/// Others see that there is something to be pushed before this looks for room once more: so if room comes up, one of
+/// them notices.
+void MessageExchange::enqueue(int rank, OutgoingFrame frame) {
+  peer(rank).outbox.add(std::move(frame));
+  has_queued_.store(true);
+  push(peer(rank));
+}
+
+void MessageExchange::push(Peer& peer) {
+  peer.outbox.push([this](const OutgoingFrame& frame) {
+    if (frame.ends_work()) end(frame.work, frame.error);
+  });
+}
+
+void MessageExchange::push_all() {
+  bool any_left = false;
+  for (const std::unique_ptr<Peer>& each : peers_) {
+    if (!each) continue;
+    push(*each);
+    any_left |= !each->outbox.empty();
+  }
+  has_queued_.store(any_left, std::memory_order_relaxed);
+}
+
+// ---- what comes ----
+
+void MessageExchange::start_recv(const WorkPointer& work) {
+  add(work);
+  if (const std::optional<KeptFrame> kept = matcher_.take_frame(work->message())) {
+    deliver(work, kept->source, FrameView(kept->span()));
+  } else {
+    matcher_.post(work);
+  }
+}
+
+bool MessageExchange::receive(int rank) {
+  if (rank == monitor_.rank()) return false;
+  MessageLink& link = *peer(rank).link;
+  int num_taken = 0;
+  for (; num_taken < kBurst; ++num_taken) {
+    const auto frame = link.front();
+    if (!frame) break;
+    {
+      const std::lock_guard lock(mutex_);
+      take(rank, *frame);
+    }
+    link.pop();
+  }
+  return num_taken != 0;
+}
+
+void MessageExchange::take(int source, std::span<const std::byte> bytes) {
+  const FrameView frame(bytes);
+  switch (frame.header.kind) {
+    case FrameKind::eager:
+    case FrameKind::offer:
+    case FrameKind::refusal: return take_message(source, frame, bytes);
+    case FrameKind::data: return take_data(source, frame);
+    case FrameKind::taken:
+    case FrameKind::pull:
+    case FrameKind::reject: return take_answer(source, frame);
+  }
+}
+
+void MessageExchange::take_message(int source, const FrameView& frame, std::span<const std::byte> bytes) {
+  if (const WorkPointer recv = matcher_.take_recv(source, frame.header.tag)) {
+    deliver(recv, source, frame);
+  } else {
+    matcher_.keep(source, frame.header.tag, bytes);
+  }
+}
+
+void MessageExchange::deliver(const WorkPointer& recv, int source, const FrameView& frame) {
+  const Message& message = recv->message();
+  MessageTransfer& transfer = recv->transfer();
+  transfer.source = source;
+  transfer.id = frame.header.id;
+  if (!message.refusal.empty()) return decline(recv, frame, errors_.refusal_text(frame, message.refusal), nullptr);
+  if (frame.header.kind == FrameKind::refusal) return end(recv, errors_.refused(message, source, frame.text));
+  if (frame.header.dtype != message.dtype || frame.header.count != message.count) {
+    const std::string text = errors_.mismatch_text(message, source, frame);
+    return decline(recv, frame, text, errors_.mismatch(message, source, text));
+  }
+  if (frame.header.kind == FrameKind::eager) {
+    if (!frame.payload.empty()) std::memcpy(message.buffer, frame.payload.data(), frame.payload.size());
+    return end(recv);
+  }
+  transfer.stage = MessageTransfer::Stage::arriving;
+  transfer.address = frame.header.address;
+  reads_.push_back(recv);
+  has_reads_.store(true);
+}
+
+/// Does not take what `frame` brings; the sender of an offer, which waits for an answer, is told why.
+void MessageExchange::decline(const WorkPointer& recv, const FrameView& frame, const std::string& reason,
+                              std::exception_ptr error) {
+  if (frame.header.kind != FrameKind::offer) return end(recv, std::move(error));
+  recv->transfer().stage = MessageTransfer::Stage::answered;
+  enqueue(recv->transfer().source, {answer(FrameKind::reject, *recv), recv, reason, std::move(error)});
+}
+
+void MessageExchange::take_answer(int source, const FrameView& frame) {
+  const auto found = offers_.find(frame.header.id);
+  if (found == offers_.end()) return;
+  const WorkPointer send = std::move(found->second);
+  offers_.erase(found);
+  if (frame.header.kind == FrameKind::taken) return end(send);
+  if (frame.header.kind == FrameKind::reject) {
+    return end(send, errors_.mismatch(send->message(), source, std::string(frame.text)));
+  }
+  send->transfer().stage = MessageTransfer::Stage::streamed;
+  enqueue(source, {{.kind = FrameKind::data, .id = frame.header.id}, send});
+}
+
+void MessageExchange::take_data(int source, const FrameView& frame) {
+  std::vector<WorkPointer>& streams = peer(source).streams;
+  const auto found =
+      std::ranges::find_if(streams, [&](const WorkPointer& recv) { return recv->transfer().id == frame.header.id; });
+  if (found == streams.end()) return;
+  const WorkPointer recv = *found;
+  std::size_t& done = recv->transfer().bytes;
+  if (frame.payload.size() > recv->message().bytes() - done) {
+    throw Error(ErrorCode::system, monitor_.describe(source) + " sent more than it offered");
+  }
+  std::memcpy(address(*recv, done), frame.payload.data(), frame.payload.size());
+  done += frame.payload.size();
+  if (done != recv->message().bytes()) return;
+  streams.erase(found);
+  end(recv);
+}
+
+// ---- large messages: out of the sender's memory ----
+
+/// The lock is not held while bytes are copied, so that other messages pass. The buffer stays valid: see receiving_.
+void MessageExchange::read_piece() {
+  WorkPointer recv;
+  {
+    const std::lock_guard lock(mutex_);
+    if (reads_.empty()) return;
+    recv = reads_.front();
+  }
+  const MessageTransfer& transfer = recv->transfer();
+  const std::size_t bytes = std::min(kPieceBytes, recv->message().bytes() - transfer.bytes);
+  const bool permitted =
+      remote_->read(transfer.source, address(*recv, transfer.bytes), transfer.address + transfer.bytes, bytes);
+  const std::lock_guard lock(mutex_);
+  reads_.pop_front();
+  after_piece(recv, bytes, permitted);
+  has_reads_.store(!reads_.empty(), std::memory_order_relaxed);
+}
+
+void MessageExchange::after_piece(const WorkPointer& recv, std::size_t bytes, bool permitted) {
+  MessageTransfer& transfer = recv->transfer();
+  if (!permitted) {
+    transfer.bytes = 0;
+    peer(transfer.source).streams.push_back(recv);
+    return enqueue(transfer.source, {answer(FrameKind::pull, *recv), recv});
+  }
+  transfer.bytes += bytes;
+  if (transfer.bytes != recv->message().bytes()) return reads_.push_back(recv);
+  if (!is_still_offered(transfer.source)) return;  // check() ends it
+  transfer.stage = MessageTransfer::Stage::answered;
+  enqueue(transfer.source, {answer(FrameKind::taken, *recv), recv});
+}
+
+/// A send that fails makes that known before its buffer is the program's again. So what was read is the message,
+/// unless by now there is something to know.
+bool MessageExchange::is_still_offered(int source) const {
+  std::atomic_thread_fence(std::memory_order_acquire);  // the reading comes before the looking
+  return !monitor_.fault() && monitor_.state(source) == PeerState::alive;
+}
+
+// ---- works ----
+
+void MessageExchange::add(const WorkPointer& work) {
+  work->transfer().start = Clock::now();
+  work->transfer().place = pending_.size();
+  pending_.push_back(work);
+  num_pending_.store(pending_.size(), std::memory_order_relaxed);
+}
+
+void MessageExchange::end(const WorkPointer& work, std::exception_ptr error) {
+  MessageTransfer& transfer = work->transfer();
+  if (error) transfer.source = -1;
+  pending_.back()->transfer().place = transfer.place;
+  std::swap(pending_[transfer.place], pending_.back());
+  pending_.pop_back();
+  num_pending_.store(pending_.size(), std::memory_order_relaxed);
+  ended_.push_back({work, work->finish(std::move(error))});
+}
+
+EndedMessages MessageExchange::take_ended() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(ended_, {});
+}
+
+}  // namespace allred

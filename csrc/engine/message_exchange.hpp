@@ -1,0 +1,125 @@
+// MessageExchange: moves the messages between this rank and its peers.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/connections.hpp"
+#include "engine/message_errors.hpp"
+#include "engine/message_matcher.hpp"
+#include "engine/message_outbox.hpp"
+#include "engine/message_work.hpp"
+#include "engine/monitor.hpp"
+
+namespace allred {
+
+/// A small message is *eager*: it travels in one frame, and its send is done when that is in the link. A large one is
+/// offered: the receiver, once its recv is there, copies it out of the sender's memory and answers; where the system
+/// forbids that, it asks the sender to push it through the link.
+///
+/// Thread-safe, and never blocks for a peer. Something happens only while threads call in: as long as any work is
+/// pending, one must call progress() over and over, and check() now and then. `monitor` must outlive it.
+class MessageExchange {
+ public:
+  MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout);
+
+  /// Begins a send or a recv; it may be done at once. Throws, with nothing done, where the communicator is over.
+  void start(const std::shared_ptr<MessageWork>& work);
+
+  /// Moves what can be moved, unless another thread is at it. True if something did, and more may follow at once.
+  bool progress() noexcept;
+
+  /// Ends what can no longer come about: past its deadline, without its peer, or because the communicator is over.
+  void check() noexcept;
+
+  /// Ends all works with `reason`, now and later.
+  void close(const std::exception_ptr& reason);
+
+  /// What has ended since this was last asked; to be let go with no lock held, as buffers go with it.
+  EndedMessages take_ended();
+
+  /// How many works are not done.
+  std::size_t pending() const noexcept { return num_pending_.load(std::memory_order_relaxed); }
+
+  Doorbell& doorbell() noexcept { return *doorbell_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using WorkPointer = std::shared_ptr<MessageWork>;
+
+  struct Peer {
+    explicit Peer(std::unique_ptr<MessageLink> to) : link(std::move(to)), outbox(*link) {}
+
+    std::unique_ptr<MessageLink> link;
+    MessageOutbox outbox;
+    std::vector<WorkPointer> streams = {};  // recvs whose data comes through the link
+    PeerState state = PeerState::alive;     // when last looked at
+  };
+
+  // What follows needs mutex_, but for what says otherwise.
+
+  void start_send(const WorkPointer& work);
+  void start_recv(const WorkPointer& work);
+  OutgoingFrame frame_of(const WorkPointer& send);
+  void enqueue(int rank, OutgoingFrame frame);
+  void push(Peer& peer);
+  void push_all();
+
+  bool receive(int rank);  // needs receiving_ and not mutex_
+  void take(int source, std::span<const std::byte> bytes);
+  void take_message(int source, const FrameView& frame, std::span<const std::byte> bytes);
+  void take_data(int source, const FrameView& frame);
+  void take_answer(int source, const FrameView& frame);
+  void deliver(const WorkPointer& recv, int source, const FrameView& frame);
+  void decline(const WorkPointer& recv, const FrameView& frame, const std::string& reason, std::exception_ptr error);
+
+  void read_piece();  // needs receiving_ and not mutex_
+  void after_piece(const WorkPointer& recv, std::size_t bytes, bool permitted);
+  bool is_still_offered(int source) const;
+
+  void add(const WorkPointer& work);
+  void end(const WorkPointer& work, std::exception_ptr error = nullptr);
+  void end_all(const std::function<std::exception_ptr(const MessageWork&)>& error_of);
+  void drop(const MessageWork& work);
+  void end_if_over();
+  void look_at_peers(Clock::time_point now) noexcept;  // needs receiving_ as well
+  bool is_awaited(int rank) const noexcept;
+  std::exception_ptr failure_of(const MessageWork& work, Clock::time_point now) const;
+  std::exception_ptr loss_of(const MessageWork& work) const;
+
+  Peer& peer(int rank) noexcept { return *peers_[static_cast<std::size_t>(rank)]; }
+
+  Monitor& monitor_;
+  const MessageErrors errors_;
+  const std::chrono::milliseconds timeout_;
+  const std::unique_ptr<Doorbell> doorbell_;
+  const std::unique_ptr<RemoteMemory> remote_;
+
+  /// Held by whoever takes frames out of the links or reads a peer's memory. Works fail under it alone, so that none is
+  /// done while its buffer is still written to. Comes before mutex_.
+  std::mutex receiving_;
+  Clock::time_point next_look_ = {};
+
+  std::mutex mutex_;                          // guards what follows
+  std::vector<std::unique_ptr<Peer>> peers_;  // by rank; none for this one
+  MessageMatcher matcher_;
+  std::map<std::uint64_t, WorkPointer> offers_;  // sends that wait for an answer, by the offer's id
+  std::uint64_t last_offer_ = 0;
+  std::deque<WorkPointer> reads_;  // recvs whose messages are being copied out of their senders' memory
+  std::vector<WorkPointer> pending_;
+  EndedMessages ended_;
+  std::exception_ptr closed_;
+
+  // For those who do not hold the mutex.
+  std::atomic<std::size_t> num_pending_{0};
+  std::atomic<bool> has_queued_{false};  // some outbox holds frames
+  std::atomic<bool> has_reads_{false};
+};
+
+}  // namespace allred

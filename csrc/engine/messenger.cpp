@@ -1,0 +1,255 @@
+#include "engine/messenger.hpp"
+
+#include <algorithm>
+
+#include "common/error.hpp"
+#include "engine/callback_scope.hpp"
+#include "engine/wait_policy.hpp"
+
+namespace allred {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How long a waiting thread stays deaf to Ctrl-C.
+constexpr std::chrono::milliseconds kInterruptPeriod{50};
+
+/// How long the background thread leaves to others what was just begun: mostly they wait for it at once, and a thread
+/// that waits for its own message is quicker than one that has to wake another.
+constexpr std::chrono::microseconds kGrace{200};
+
+constexpr int kMovesBetweenChecks = 64;
+
+/// Looks, while a thread waits, at what can end messages.
+class ExchangeWatch final : public Watch {
+ public:
+  explicit ExchangeWatch(MessageExchange& exchange) : exchange_(exchange) {}
+
+  void check(const WaitReason&) override {
+    exchange_.check();
+    const Clock::time_point now = Clock::now();
+    if (!until_) until_ = now + kInterruptPeriod;
+    is_time_to_look_up_ |= now >= *until_;
+  }
+
+  /// Whether the wait has lasted so long that its thread should look for Ctrl-C.
+  bool is_time_to_look_up() const noexcept { return is_time_to_look_up_; }
+
+ private:
+  MessageExchange& exchange_;
+  std::optional<Clock::time_point> until_;
+  bool is_time_to_look_up_ = false;
+};
+
+void call_callbacks(const EndedMessage& ended) {
+  const CallbackScope scope(ended.work->depth() + 1);
+  for (const Work::Callback& callback : ended.callbacks) callback(*ended.work);
+}
+
+}  // namespace
+
+Messenger::Messenger(const Topology& topology, Monitor& monitor, PointToPointLinks links, const Config& config)
+    : topology_(topology), monitor_(monitor), config_(config), exchange_(monitor, std::move(links), config.timeout) {}
+
+Messenger::~Messenger() {
+  for (std::thread& thread : threads_) thread.detach();  // close() takes them; without it the process is on its way out
+}
+
+std::optional<int> Messenger::run(const Message& message, CheckInterrupt check_interrupt) {
+  const std::shared_ptr<MessageWork> work = start(message);
+  try {
+    work->wait(std::nullopt, check_interrupt);
+  } catch (...) {
+    if (work->done()) throw;
+    // Interrupted. The buffer is the caller's, so nobody may be at it when it goes on.
+    monitor_.report(std::current_exception());
+    try {
+      work->wait();
+    } catch (const std::exception&) {  // the report's doing; what interrupted is thrown instead
+    }
+    throw;
+  }
+  return work->source();
+}
+
+std::shared_ptr<MessageWork> Messenger::submit(Message message) {
+  std::shared_ptr<MessageWork> work = start(std::move(message));
+  const std::lock_guard lock(mutex_);
+  if (is_driver_wanted()) wake_background();
+  return work;
+}
+
+std::shared_ptr<MessageWork> Messenger::start(Message message) {
+  validate(message);
+  auto work = std::make_shared<MessageWork>(std::move(message), weak_from_this());
+  exchange_.start(work);
+  collect();
+  return work;
+}
+
+void Messenger::validate(const Message& message) const {
+  const char* const what = message.is_send() ? "to=" : "source=";
+  const bool is_any = !message.is_send() && message.peer == kAnySource;
+  if (topology_.size() == 1) {
+    throw Error(ErrorCode::invalid_argument,
+                message.describe() + ": a rank alone has nobody to exchange messages with");
+  }
+  if (!is_any && (message.peer < 0 || message.peer >= topology_.size())) {
+    throw Error(ErrorCode::invalid_argument, what + std::to_string(message.peer) + " is not a rank: expected 0.." +
+                                                 std::to_string(topology_.size() - 1));
+  }
+  if (message.peer == topology_.rank) {
+    throw Error(ErrorCode::invalid_argument,
+                what + std::to_string(message.peer) + " is this rank itself; expected another");
+  }
+  if (message.tag < 0) {
+    throw Error(ErrorCode::invalid_argument, "tag=" + std::to_string(message.tag) + ": expected 0 or more");
+  }
+  if (message.buffer == nullptr && message.bytes() != 0 && message.refusal.empty()) {
+    throw Error(ErrorCode::invalid_argument, "buffer is null, but count=" + std::to_string(message.count));
+  }
+}
+
+// ---- who moves messages ----
+
+/// The right to lead, where it is free.
+class Messenger::Lead {
+ public:
+  explicit Lead(Messenger& messenger) : messenger_(messenger) {
+    const std::lock_guard lock(messenger.mutex_);
+    owns_ = !messenger.led_;
+    if (owns_) messenger.led_ = true;
+  }
+  Lead(const Lead&) = delete;  // one thread's
+  Lead& operator=(const Lead&) = delete;
+  ~Lead() {
+    if (!owns_) return;
+    const std::lock_guard lock(messenger_.mutex_);
+    messenger_.led_ = false;
+    if (messenger_.num_followers_ != 0) messenger_.changed_.notify_all();
+    if (messenger_.num_followers_ == 0 && messenger_.is_driver_wanted()) messenger_.wake_background();
+  }
+  explicit operator bool() const noexcept { return owns_; }
+
+ private:
+  Messenger& messenger_;
+  bool owns_;
+};
+
+/// Ctrl-C is looked for between two leads: its handler may send and receive, too.
+void Messenger::help(const MessageWork& work, CheckInterrupt check_interrupt) {
+  while (!work.done()) {
+    if (const Lead lead(*this); lead) {
+      drive([&] { return work.done(); }, false);
+    } else {
+      follow(work);
+    }
+    if (check_interrupt != nullptr && !work.done()) check_interrupt();
+  }
+}
+
+void Messenger::follow(const MessageWork& work) {
+  std::unique_lock lock(mutex_);
+  ++num_followers_;
+  changed_.wait_for(lock, kInterruptPeriod, [&] { return work.done() || !led_; });
+  --num_followers_;
+  // The leader may have left to this thread what it, being done, leaves to others.
+  if (num_followers_ == 0 && is_driver_wanted()) wake_background();
+}
+
+template <class Enough>
+void Messenger::drive(const Enough& enough, bool in_background) {
+  ExchangeWatch watch(exchange_);
+  Waiter waiter(watch, exchange_.doorbell(), wait_policy(config_.wait, topology_, in_background));
+  for (int moves = 1; !enough() && !watch.is_time_to_look_up(); ++moves) {
+    bool moved = false;  // stays true, as a waiter may ask more than once
+    waiter.until([&] { return moved || enough() || watch.is_time_to_look_up() || (moved = exchange_.progress()); }, {});
+    collect();
+    if (moves % kMovesBetweenChecks == 0) watch.check({});
+  }
+}
+
+/// Tells those who wait for works that have ended.
+void Messenger::collect() {
+  EndedMessages ended = exchange_.take_ended();
+  if (ended.empty()) return;
+  std::unique_lock lock(mutex_);
+  if (num_followers_ != 0) changed_.notify_all();
+  if (closed_) {
+    lock.unlock();
+    std::ranges::for_each(ended, call_callbacks);
+    return;
+  }
+  for (EndedMessage& each : ended) {
+    if (!each.callbacks.empty()) called_back_.push_back(std::move(each));
+  }
+  calls_due_ = !called_back_.empty();
+  if (calls_due_) wake_background();
+}
+
+// ---- in the background ----
+
+void Messenger::wake_background() {
+  if (closed_) return;
+  if (num_ready_ != 0) return background_.notify_one();
+  ++num_ready_;
+  threads_.emplace_back([self = shared_from_this()] { self->run_in_background(); });
+}
+
+void Messenger::run_in_background() {
+  std::unique_lock lock(mutex_);
+  while (!closed_) {
+    if (calls_due_) {
+      --num_ready_;
+      if (is_driver_wanted()) wake_background();  // the callbacks may take their time
+      call_back_next(lock);
+      ++num_ready_;
+    } else if (is_driver_wanted()) {
+      stand_in(lock);
+    } else {
+      background_.wait(lock);
+    }
+  }
+}
+
+void Messenger::stand_in(std::unique_lock<std::mutex>& lock) {
+  const auto enough = [this] { return led_ || calls_due_ || closed_ || exchange_.pending() == 0; };
+  backed_ = true;
+  background_.wait_for(lock, kGrace, [this] { return calls_due_ || closed_; });
+  if (!enough()) {
+    lock.unlock();
+    drive(enough, true);
+    lock.lock();
+  }
+  backed_ = false;
+}
+
+void Messenger::call_back_next(std::unique_lock<std::mutex>& lock) {
+  std::optional<EndedMessage> ended = std::move(called_back_.front());
+  called_back_.pop_front();
+  calls_due_ = !called_back_.empty();
+  lock.unlock();
+  call_callbacks(*ended);
+  ended.reset();  // may want the interpreter, and so goes without the lock
+  lock.lock();
+}
+
+void Messenger::close(const std::exception_ptr& reason) {
+  std::vector<std::thread> threads;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    closed_ = true;
+    threads.swap(threads_);
+  }
+  background_.notify_all();
+  exchange_.close(reason);
+  collect();
+  for (std::unique_lock lock(mutex_); !called_back_.empty();) call_back_next(lock);
+  for (std::thread& thread : threads) {
+    // A callback may drop the communicator's last owner, on this very thread.
+    thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();
+  }
+}
+
+}  // namespace allred

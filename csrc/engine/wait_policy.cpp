@@ -1,0 +1,22 @@
+#include "engine/wait_policy.hpp"
+
+#include <limits>
+
+namespace allred {
+
+Waiter::Policy wait_policy(WaitMode mode, const Topology& topology, bool in_background) noexcept {
+  constexpr unsigned kForever = std::numeric_limits<unsigned>::max();
+  switch (mode) {
+    case WaitMode::spin: return {.polls = 256, .pauses = kForever, .yields = 0};
+    case WaitMode::yield: return {.polls = 16, .pauses = 0, .yields = kForever};
+    case WaitMode::sleep: return {.polls = 16, .pauses = 0, .yields = 0};
+    case WaitMode::automatic: break;
+  }
+  if (!topology.has_core_a_rank()) return {.polls = 16, .pauses = 0, .yields = 256};
+  const bool computes_beside = in_background && topology.num_cores < 2 * topology.size();
+  if (computes_beside) return {.polls = 64, .pauses = 64, .yields = 0};
+  // Not long with pauses: should the system have put two ranks on one core, only a yield lets the other one run.
+  return {.polls = 256, .pauses = 400, .yields = 2000};
+}
+
+}  // namespace allred
