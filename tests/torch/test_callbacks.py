@@ -15,7 +15,6 @@ CHAINS = 12
 REPETITIONS = 8
 
 
-
 def pause(generator: random.Random) -> None:
     if generator.random() < 0.4:
         time.sleep(generator.random() * 0.003)
@@ -143,7 +142,9 @@ def futures_are_torchs(rank: int, size: int) -> None:
     assert all(isinstance(future, torch.futures.Future) for future in followed)
     done = torch.futures.collect_all(futures + followed).wait()
     assert [future.value()[0].tolist() for future in done[:5]] == [[idx * size] * 2 for idx in range(5)]
-    assert [tensor.tolist() for tensor in torch.futures.wait_all(followed)] == [[idx * size + 1] * 2 for idx in range(5)]
+    assert [tensor.tolist() for tensor in torch.futures.wait_all(followed)] == [
+        [idx * size + 1] * 2 for idx in range(5)
+    ]
     assert all(future.done() for future in futures)
     messages = [dist.isend(torch.ones(3), (rank + 1) % size), dist.irecv(torch.empty(3), (rank - 1) % size)]
     for work in messages:

@@ -24,7 +24,7 @@ def refused_arguments(size: int) -> list[tuple[str, Callable[[], Any], type[Exce
     return [
         ("dtype", lambda: dist.all_reduce(F(3).to(torch.float8_e8m0fnu)), ValueError, "all_reduce: .*Float8_e8m0fnu"),
         ("quantized", lambda: backend.allreduce([quantized]), ValueError, "tensor is quantized"),
-        ("sparse", lambda: dist.all_reduce(F(3).to_sparse()), NotImplementedError, "sparse"),
+        ("sparse", lambda: backend.broadcast([F(3).to_sparse()]), NotImplementedError, "broadcast: tensor is sparse"),
         ("op for complex", lambda: group.allreduce([F(3) * 1j], op.MAX), ValueError, "complex numbers have no order"),
         ("op for bools", lambda: dist.all_reduce(F(3).bool(), op.AVG), ValueError, "op=avg .* bool"),
         ("op for floats", lambda: dist.reduce(F(3), 0, op.BAND), ValueError, "op=band .* float32"),
@@ -47,8 +47,71 @@ def refused_arguments(size: int) -> list[tuple[str, Callable[[], Any], type[Exce
     ]
 
 
+def refused_exchanges(rank: int, size: int) -> list[tuple[str, Callable[[], Any], type[Exception], str]]:
+    group = dist.group.WORLD
+    backend = group._get_backend(torch.device("cpu"))
+    lists, whole = [F(3) for _ in range(size)], F(3 * size)
+    gather, scatter = dist.GatherOptions(), dist.ScatterOptions()
+    gather.rootRank = scatter.rootRank = rank
+    outside = dist.GatherOptions()
+    outside.rootRank = size
+    elsewhere = dist.ScatterOptions()
+    elsewhere.rootRank = 1 - rank
+    return [
+        (
+            "gather list",
+            lambda: backend.gather([[F(3)]], [F(3)], gather),
+            ValueError,
+            f"gather_list has 1 .*{size} ranks",
+        ),
+        (
+            "gather sizes",
+            lambda: backend.gather([[F(2)] * size], [F(3)], gather),
+            ValueError,
+            "gather_list .* 2 elements",
+        ),
+        (
+            "gather dtypes",
+            lambda: backend.gather([lists], [F(3).int()], gather),
+            ValueError,
+            "dtype Float, .*dtype Int",
+        ),
+        (
+            "gather root",
+            lambda: backend.gather([lists], [F(3)], outside),
+            ValueError,
+            f"gather: root {size} is not a rank",
+        ),
+        ("gather without", lambda: backend.gather([], [F(3)], gather), ValueError, "expected one gather_list, got 0"),
+        ("scatter list", lambda: backend.scatter([F(3)], [[F(3)]], scatter), ValueError, "scatter_list has 1 tensors"),
+        ("scatter elsewhere", lambda: backend.scatter([F(3)], [lists], elsewhere), ValueError, "not the root"),
+        ("all_to_all list", lambda: dist.all_to_all(lists[1:], lists), ValueError, "output_tensor_list has 1 tensors"),
+        ("all_to_all input", lambda: dist.all_to_all(lists, lists[1:]), ValueError, "input_tensor_list has 1 tensors"),
+        (
+            "all_to_all dtypes",
+            lambda: backend.alltoall([F(3), F(3).int()], lists),
+            ValueError,
+            "all_to_all: output has dtype",
+        ),
+        ("rows", lambda: dist.all_to_all_single(F(3), F(3)), ValueError, "has 3 rows, which 2 ranks cannot share"),
+        (
+            "split sizes",
+            lambda: dist.all_to_all_single(F(3), F(4), [1, 1]),
+            ValueError,
+            "output has 3 rows and split sizes .* add up to 2",
+        ),
+        ("negative split", lambda: dist.all_to_all_single(F(3), F(4), [4, -1]), ValueError, "none negative"),
+        ("overlap", lambda: dist.all_to_all_single(whole[1:5], whole[:4]), ValueError, "overlap"),
+        ("coalesced", lambda: group.allgather_coalesced([lists], [F(3)]), ValueError, "output_tensor_lists has 1"),
+        ("tag", lambda: dist.send(F(3), 1 - rank, tag=-1), ValueError, "send: tag -1 is negative"),
+        ("recv tag", lambda: dist.recv(F(3), 1 - rank, tag=-2), ValueError, "recv: tag -2 is negative"),
+        ("source", lambda: backend.recv([F(3)], size, 0), ValueError, f"recv: source {size} is not a rank"),
+        ("destination", lambda: backend.send([F(3)], -1, 0), ValueError, "send: destination -1 is not a rank"),
+    ]
+
+
 def refuses_arguments(rank: int, size: int) -> None:
-    for about, function, error, message in refused_arguments(size):
+    for about, function, error, message in refused_arguments(size) + refused_exchanges(rank, size):
         try:
             with pytest.raises(error, match=message):
                 function()
@@ -100,7 +163,9 @@ def times_out(rank: int, size: int) -> None:
         options.asyncOp = False
         options.timeout = timedelta(milliseconds=300)
         start = time.monotonic()
-        with pytest.raises(dist.DistBackendError, match=r"timed out after 300 ms: .*waiting for rank 1"):
+        with pytest.raises(
+            dist.DistBackendError, match=r"timed out after 300 ms, the timeout of this call: .*waiting for rank 1"
+        ):
             dist.group.WORLD.allreduce([F(3)], options)
         assert time.monotonic() - start < 5
     else:

@@ -19,13 +19,16 @@ def sparse(rank: int, sizes: tuple[int, ...], num_values: int, dense_dims: int =
     return torch.sparse_coo_tensor(indices, torch.randint(1, 9, shape, generator=generator).to(dtype), sizes)
 
 
+def finish(work: Any) -> None:
+    if work is not None:
+        work.wait()
+
+
 def expect_sum(rank: int, inputs: list[torch.Tensor], async_op: bool, average: bool = False) -> None:
     total = torch.stack([each.to_dense() for each in inputs]).sum(0)
     tensor = inputs[rank].clone()
     op = dist.ReduceOp.AVG if average else dist.ReduceOp.SUM
-    work = dist.all_reduce(tensor, op, async_op=async_op)
-    if work is not None:
-        work.wait()
+    finish(dist.all_reduce(tensor, op, async_op=async_op))
     assert tensor.is_sparse
     torch.testing.assert_close(tensor.to_dense(), total / len(inputs) if average else total)
 
@@ -121,9 +124,7 @@ def test_sparse(ranks: Any, body: Callable[..., None], size: int, async_op: bool
 def disagrees(rank: int, size: int, async_op: bool) -> None:
     def refused(tensor: torch.Tensor, message: str) -> None:
         with pytest.raises((ValueError, dist.DistBackendError), match=message):
-            work = dist.all_reduce(tensor, async_op=async_op)
-            if work is not None:
-                work.wait()
+            finish(dist.all_reduce(tensor, async_op=async_op))
         expect_sum(rank, [sparse(peer, (9,), 3) for peer in range(size)], async_op)
 
     shapes = r"rank 0 has .*shape \[4, 5\].*rank 1 .*shape \[7\]"
