@@ -22,7 +22,9 @@ _open_communicators: weakref.WeakSet[Communicator] = weakref.WeakSet()
 
 
 class Communicator(_core.Communicator):
-    """A group of ranks that run collectives together and send each other messages. Made by :func:`init` or :func:`run_threads`.
+    """A group of ranks that run collectives together and send each other messages.
+
+    Made by :func:`init` or :func:`run_threads`.
 
     An array is a numpy array, a writable buffer, or a CPU tensor that speaks DLPack: C-contiguous, of dtype float64,
     float32, float16, bfloat16, float8_e4m3fn, float8_e5m2, an integer of 8 to 64 bits, bool, complex64 or complex128.
