@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from allred import _core
 from allred.errors import TimeoutError, UnsupportedError
-from allred.launcher import Launcher
+from allred.launcher import Launcher, restart_count
 
 
 class Store(Protocol):
@@ -63,6 +63,7 @@ class StoreBootstrap(_core.Bootstrap):
     """Carries start-up blobs by a c10d store, with two keys a rank: its own, and one from which it reads all.
 
     Rank 0 collects the blobs and publishes them together, so that the store is asked size times and not size squared.
+    The store may be older than the ranks: torchrun keeps it when it starts them anew, and with it their keys.
     """
 
     def __init__(self, store: Store, rank: int, size: int, timeout: float) -> None:
@@ -72,6 +73,7 @@ class StoreBootstrap(_core.Bootstrap):
         self._size = size
         self._timeout = timedelta(seconds=timeout)
         self._exchanges = 0
+        self._life = restart_count()
 
     def rank(self) -> int:
         """The rank given."""
@@ -84,7 +86,7 @@ class StoreBootstrap(_core.Bootstrap):
     def all_gather(self, blob: bytes) -> list[bytes]:
         """Exchanges through the store; raises TimeoutError that names the ranks that did not come."""
         self._exchanges += 1
-        prefix = f"allred/{self._exchanges}"
+        prefix = f"allred/{self._life}/{self._exchanges}"
         own = [f"{prefix}/{rank}" for rank in range(self._size)]
         if self._rank == 0:
             self._wait(own[1:], list(range(1, self._size)))

@@ -29,7 +29,8 @@ class Communicator(_core.Communicator):
     An array is a numpy array, a writable buffer, or a CPU tensor that speaks DLPack: C-contiguous, of dtype float64,
     float32, float16, bfloat16, float8_e4m3fn, float8_e5m2, an integer of 8 to 64 bits, bool, complex64 or complex128.
     Each rank makes the same calls in the same order, with the same dtype, number of elements, op and root; else all
-    ranks get a MismatchError that says who called what, and may go on.
+    ranks get a MismatchError that says who called what, and may go on. A wrong argument is an error on the rank that
+    gives it, and a MismatchError with the reason on the others, which all may go on as well.
 
     Two ranks alone exchange a message by ``send`` and ``recv``, which match by rank and tag in the order in which they
     are called, in any order with all other calls; a MismatchError says where dtype or number of elements differ.
@@ -170,7 +171,9 @@ class Communicator(_core.Communicator):
 
         source = np.ascontiguousarray(array)
         if np.ndim(array) == 0 or source.shape[0] % self.size != 0:
-            raise ValueError(f"array has shape {np.shape(array)}; its first dimension must divide by {self.size} ranks")
+            reason = f"array has shape {np.shape(array)}; its first dimension must divide by {self.size} ranks"
+            self._refuse(reason)
+            raise ValueError(reason)
         return source
 
     def __enter__(self) -> Communicator:

@@ -62,3 +62,13 @@ def detect(variables: Mapping[str, str] | None = None) -> Launcher:
             continue
         return Launcher(signature.name, int(found[signature.rank]), int(found[signature.size]))
     return Launcher("alone", 0, 1)
+
+
+def restart_count(variables: Mapping[str, str] | None = None) -> int:
+    """How often torchrun has started this job's ranks anew: 0 in its first life.
+
+    Args:
+        variables: the environment to look at; this process's own by default.
+    """
+    found = config.environment() if variables is None else variables
+    return int(found.get("TORCHELASTIC_RESTART_COUNT", "0"))

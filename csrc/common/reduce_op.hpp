@@ -26,8 +26,9 @@ constexpr std::optional<ReduceOp> parse_reduce_op(std::string_view text) noexcep
   return std::nullopt;
 }
 
-/// Sum and product of bools are "or" and "and". The mean and a scaled sum need a type that holds fractions;
-/// complex numbers have no order; bit operations need bits that mean something.
+/// Sum and product of bools are "or" and "and". The mean of integers is their sum, which may wrap, divided towards
+/// zero, as in NCCL. A scaled sum needs a type that holds fractions; complex numbers have no order; bit operations need
+/// bits that mean something.
 constexpr bool is_defined(ReduceOp op, DType dtype) noexcept {
   using Kind = DTypeInfo::Kind;
   const Kind kind = info(dtype).kind;
@@ -36,7 +37,7 @@ constexpr bool is_defined(ReduceOp op, DType dtype) noexcept {
     case ReduceOp::product: return true;
     case ReduceOp::min:
     case ReduceOp::max: return kind != Kind::complex;
-    case ReduceOp::avg:
+    case ReduceOp::avg: return kind != Kind::boolean;
     case ReduceOp::premul_sum: return kind == Kind::floating || kind == Kind::complex;
     case ReduceOp::band:
     case ReduceOp::bor:
@@ -51,7 +52,9 @@ inline void check_defined(ReduceOp op, DType dtype) {
   std::string_view why;
   if (op == ReduceOp::min || op == ReduceOp::max) {
     why = "complex numbers have no order";
-  } else if (op == ReduceOp::avg || op == ReduceOp::premul_sum) {
+  } else if (op == ReduceOp::avg) {
+    why = "there is nothing between true and false";
+  } else if (op == ReduceOp::premul_sum) {
     why = "its result is a fraction, which this type cannot hold; use sum and divide as you see fit";
   } else {
     why = "bit operations are defined for integers and bool";

@@ -45,7 +45,7 @@ consteval KernelTable::Row complex_row() {
   return row;
 }
 
-/// Only order knows of signs; the rest wraps, and is done unsigned.
+/// Only order and division know of signs; the rest wraps, and is done unsigned.
 template <class Arch, class T>
 consteval KernelTable::Row integer_row() {
   using Wrapping = Plain<std::make_unsigned_t<T>>;
@@ -54,6 +54,7 @@ consteval KernelTable::Row integer_row() {
   put<Arch, Wrapping, Product>(row, ReduceOp::product);
   put<Arch, Plain<T>, Min>(row, ReduceOp::min);
   put<Arch, Plain<T>, Max>(row, ReduceOp::max);
+  put<Arch, Plain<T>, IntegerAverage>(row, ReduceOp::avg);
   put<Arch, Wrapping, BitAnd>(row, ReduceOp::band);
   put<Arch, Wrapping, BitOr>(row, ReduceOp::bor);
   put<Arch, Wrapping, BitXor>(row, ReduceOp::bxor);

@@ -107,6 +107,28 @@ class Average : public Sum {
   double divisor_;
 };
 
+/// The sum wraps, and is divided towards zero.
+class IntegerAverage : public Unscaled {
+ public:
+  explicit IntegerAverage(const KernelArgs& args)
+      : Unscaled(args), divisor_(static_cast<std::uint64_t>(args.divisor)) {}
+  template <class V>
+  V combine(V a, V b) const {
+    using Wrapping = Vec<std::make_unsigned_t<Lane<V>>, sizeof(V) / sizeof(Lane<V>)>;
+    return bits_as<V>(static_cast<Wrapping>(bits_as<Wrapping>(a) + bits_as<Wrapping>(b)));
+  }
+  template <class V>
+  V finish(V value) const {
+    constexpr auto kMost = static_cast<std::uint64_t>(static_cast<std::make_unsigned_t<Lane<V>>>(~Lane<V>{0}) >>
+                                                      (std::is_signed_v<Lane<V>> ? 1 : 0));
+    if (divisor_ > kMost) return V{};  // more than any sum can be
+    return static_cast<V>(value / static_cast<Lane<V>>(divisor_));
+  }
+
+ private:
+  std::uint64_t divisor_;
+};
+
 class PremulSum : public Sum {
  public:
   explicit PremulSum(const KernelArgs& args) : Sum(args), scales_(args.scales) {}

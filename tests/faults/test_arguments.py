@@ -1,4 +1,4 @@
-"""Wrong arguments: an error before anything moves, which the other ranks do not notice."""
+"""Wrong arguments: an error before anything moves, and one for the other ranks too, which do not wait in vain."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ WRONG: dict[str, tuple[Use, str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_wrong_argument_does_not_disturb_the_others(what: str) -> None:
+def test_a_wrong_argument_is_an_error_for_all(what: str) -> None:
     wrong, message = WRONG[what]
 
     def run(comm: allred.Communicator) -> None:
@@ -111,6 +111,10 @@ def test_a_wrong_argument_does_not_disturb_the_others(what: str) -> None:
             error = error_of(allred.InvalidArgumentError, wrong, comm)
             assert isinstance(error, ValueError)
             assert re.search(message, str(error)), error
+        else:
+            told = error_of(allred.MismatchError, comm.barrier)
+            assert re.search(rf"rank 1 .*refused: .*{message}", str(told)), told
+            assert told.rank == 1
         assert is_usable(comm)
 
     allred.run_threads(run, 3, timeout=30)
@@ -132,6 +136,9 @@ def test_output_and_input_must_not_overlap_but_in_place(collective: str, shift: 
         if comm.rank == 1:
             error = error_of(allred.InvalidArgumentError, overlapping, collective, comm, shift)
             assert "overlap" in str(error)
+        else:
+            told = error_of(allred.MismatchError, overlapping, collective, comm, 0)
+            assert "overlap" in str(told)
         overlapping(collective, comm, 0)
 
     allred.run_threads(run, 3, timeout=30)
@@ -179,3 +186,36 @@ def test_each_way_of_waiting(wait: str) -> None:
             assert (ones == comm.size).all()
 
     allred.run_threads(run, 3, wait=wait, timeout=30)
+
+
+def test_a_rank_may_refuse_again_and_again() -> None:
+    """Nobody waits for its peers to say that it is not coming, and they hear of each refusal in its turn."""
+
+    def run(comm: allred.Communicator) -> None:
+        for turn in range(3):
+            if comm.rank == 1:
+                for _ in range(5):
+                    error_of(allred.InvalidArgumentError, comm.all_reduce, np.ones(4), op=f"op{turn}")
+            else:
+                for _ in range(5):
+                    assert f"op{turn}" in str(error_of(allred.MismatchError, comm.all_reduce, np.ones(4)))
+            assert is_usable(comm)
+
+    allred.run_threads(run, 3, timeout=30)
+
+
+def test_a_refusal_takes_its_turn_behind_what_is_under_way() -> None:
+    def run(comm: allred.Communicator) -> None:
+        before, after = np.ones(100_000), np.ones(100_000)
+        works = [comm.all_reduce(before, async_op=True)]
+        if comm.rank == 1:
+            error_of(allred.InvalidArgumentError, comm.all_reduce, np.ones(4), op="mean")
+        else:
+            error_of(allred.MismatchError, comm.all_reduce, np.ones(4))
+        works.append(comm.all_reduce(after, async_op=True))
+        for work in works:
+            work.wait()
+        assert (before == comm.size).all()
+        assert (after == comm.size).all()
+
+    allred.run_threads(run, 3, timeout=30)

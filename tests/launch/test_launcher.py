@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from allred.launcher import Launcher, detect
+from allred.launcher import Launcher, detect, restart_count
 
 SHELL = {"PATH": "/usr/bin:/bin", "HOME": "/root", "RANK_OF_NOTHING": "7", "OMP_NUM_THREADS": "1"}
 OPEN_MPI = {
@@ -89,3 +89,8 @@ def test_mpi_carries_the_start_up_of_mpi_launchers(name: str) -> None:
 @pytest.mark.parametrize("name", ["torchrun", "alone"])
 def test_mpi_is_left_alone_otherwise(name: str) -> None:
     assert not Launcher(name, 0, 1).is_mpi
+
+
+def test_the_lives_of_a_job_are_counted() -> None:
+    assert restart_count(SHELL) == 0
+    assert restart_count({**SHELL, "TORCHELASTIC_RESTART_COUNT": "2"}) == 2

@@ -27,7 +27,9 @@ def is_defined(dtype: str, op: str) -> bool:
         return True
     if op in ("min", "max"):
         return dtype not in COMPLEX
-    if op in ("avg", "premul_sum"):
+    if op == "avg":
+        return dtype != "bool"
+    if op == "premul_sum":
         return dtype in FLOATS + COMPLEX
     return dtype in (*INTEGERS, "bool")
 
@@ -107,6 +109,7 @@ def _complex_product(a: Array, b: Array) -> Array:
 
 _INTEGER_OPS: dict[str, Callable[[int, int], int]] = {
     "sum": operator.add,
+    "avg": operator.add,
     "product": operator.mul,
     "min": min,
     "max": max,
@@ -140,12 +143,18 @@ def _reduce_integers(sources: Sequence[Array], op: str) -> Array:
     return np.array(wrapped, dtype=np.dtype(f"uint{8 * dtype.itemsize}")).view(dtype)
 
 
+def _divided_towards_zero(array: Array, divisor: int) -> Array:
+    quotients = [abs(value) // divisor * (1 if value > 0 else -1) for value in array.tolist()]
+    return np.array(quotients, dtype=array.dtype)
+
+
 def reduced(
     sources: Sequence[Array], dtype: str, op: str, *, scales: Sequence[float] | None = None, divisor: int = 1
 ) -> Array:
     """What reduce must store: folded in order, in float32 for the narrow floats, rounded to `dtype` once."""
     if dtype in INTEGERS:
-        return _reduce_integers(sources, op)
+        total = _reduce_integers(sources, op)
+        return _divided_towards_zero(total, divisor) if op == "avg" else total
     if dtype in COMPLEX and op != "product":  # the parts are independent
         part = sources[0].real.dtype
         parts = reduced([source.view(part) for source in sources], part.name, op, scales=scales, divisor=divisor)

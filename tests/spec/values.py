@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from reduce.reference import COMPLEX, FLOATS, INTEGERS, Array, random_bits, to_storage, to_values
@@ -68,6 +69,9 @@ def scale_of(rank: int) -> float:
 
 def reduced(sources: Sequence[Array], dtype: str, op: str) -> Array:
     """The reduction of the ranks' exact arrays, computed in float64, rounded to `dtype` once."""
+    if op == "avg" and dtype in INTEGERS:
+        total = reduced(sources, dtype, "sum").tolist()
+        return np.array([int(Fraction(value, len(sources))) for value in total], dtype)  # towards zero
     if dtype in INTEGERS:
         return functools.reduce(_INTEGER_OPS[op], sources)
     if dtype == "bool":

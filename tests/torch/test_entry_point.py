@@ -71,7 +71,7 @@ def test_another_rank_than_the_launchers_is_refused() -> None:
 
 
 def test_options_are_refused() -> None:
-    with pytest.raises(ValueError, match="allred takes no pg_options"):
+    with pytest.raises(TypeError, match=r"pg_options must be allred\.Options, got object"):
         dist.init_process_group("allred", init_method="allred://", pg_options=object())
 
 

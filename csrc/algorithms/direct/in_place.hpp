@@ -5,7 +5,8 @@
 //           until all have done so
 //   bytes   a rank reads and writes (p - 1)/p S of its peers' memory; nothing is copied twice
 //   wins    wherever all ranks' buffers are symmetric memory and the message outgrows a mailbox
-//   source  R. Rabenseifner: Optimization of Collective Reduction Operations (2004), its reduce-scatter and all-gather in
+//   source  R. Rabenseifner: Optimization of Collective Reduction Operations (2004), its reduce-scatter and all-gather
+//   in
 //           one pass, as loads and stores allow
 #pragma once
 

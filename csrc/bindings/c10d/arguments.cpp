@@ -38,8 +38,8 @@ void check_tensors(at::TensorList tensors, const Argument& argument) {
 
 void check_list_size(std::size_t num_tensors, std::size_t group_size, const Argument& argument) {
   if (num_tensors == group_size) return;
-  throw_invalid(argument.describe() + " has " + std::to_string(num_tensors) + " tensors, expected one for each of the " +
-                std::to_string(group_size) + " ranks");
+  throw_invalid(argument.describe() + " has " + std::to_string(num_tensors) +
+                " tensors, expected one for each of the " + std::to_string(group_size) + " ranks");
 }
 
 void check_list(at::TensorList tensors, std::size_t group_size, const at::Tensor& model, const Argument& argument) {

@@ -1,5 +1,5 @@
-// Checks of what torch passes in, before anything moves. All throw ValueError or NotImplementedError, with the call, the
-// argument, its value, and what was expected.
+// Checks of what torch passes in, before anything moves. All throw ValueError or NotImplementedError, with the call,
+// the argument, its value, and what was expected.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -17,7 +17,8 @@ std::string monitored_barrier_failed(const Error& error, int rank, std::chrono::
            " successfully reached monitoredBarrier, but received errors while waiting for send/recv from rank 0";
   }
   if (timeout.count() == 0) return "Rank 0 timed out in monitoredBarrier after " + limit;
-  if (wait_all_ranks && !absent.empty()) return "Ranks " + c10::Join(", ", absent) + " failed to pass monitoredBarrier in " + limit;
+  if (wait_all_ranks && !absent.empty())
+    return "Ranks " + c10::Join(", ", absent) + " failed to pass monitoredBarrier in " + limit;
   const int first = absent.empty() ? error.context().peer : absent.front();
   return "Rank " + std::to_string(first) + " failed to pass monitoredBarrier in " + limit;
 }
@@ -40,8 +41,7 @@ void ProcessGroupAllred::monitoredBarrier(const ::c10d::BarrierOptions& options,
     communicator_->run({.collective = Collective::barrier, .timeout = timeout}, check_interrupt_);
   } catch (const Error& error) {
     if (error.code() == ErrorCode::mismatch) rethrow(error);
-    rethrow(Error(error.code(),
-                  monitored_barrier_failed(error, rank_, timeout, wait_all_ranks) + ": " + error.what()));
+    rethrow(Error(error.code(), monitored_barrier_failed(error, rank_, timeout, wait_all_ranks) + ": " + error.what()));
   }
 }
 

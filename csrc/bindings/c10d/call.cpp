@@ -18,15 +18,12 @@ at::Tensor contiguous_like(const at::Tensor& tensor) {
   return at::empty(tensor.sizes(), tensor.options().memory_format(at::MemoryFormat::Contiguous));
 }
 
-/// Whether the tensors are of one size and lie one after the other in the same memory.
+/// Whether the tensors, which are of one size, lie one after the other in the same memory.
 bool are_adjacent(at::TensorList tensors) {
   const at::Tensor& first = tensors.front();
   const auto* expected = static_cast<const std::byte*>(first.const_data_ptr());
   for (const at::Tensor& tensor : tensors) {
-    if (!is_plain(tensor) || !tensor.is_alias_of(first) || tensor.const_data_ptr() != expected ||
-        tensor.nbytes() != first.nbytes()) {
-      return false;
-    }
+    if (!is_plain(tensor) || !tensor.is_alias_of(first) || tensor.const_data_ptr() != expected) return false;
     expected += tensor.nbytes();
   }
   return true;
@@ -90,8 +87,12 @@ void Call::read_list(Request& request, at::TensorList tensors) {
   if (are_adjacent(tensors)) {
     held.insert(held.end(), tensors.begin(), tensors.end());
     request.input = tensors.front().const_data_ptr();
-    return;
+  } else {
+    read_blocks(request, tensors);
   }
+}
+
+void Call::read_blocks(Request& request, at::TensorList tensors) {
   std::vector<InputBlock>& blocks = input_lists.emplace_back();
   for (const at::Tensor& tensor : tensors) blocks.push_back({read(tensor), engine_count(tensor)});
   request.inputs = blocks;
@@ -100,8 +101,12 @@ void Call::read_list(Request& request, at::TensorList tensors) {
 void Call::write_list(Request& request, at::TensorList tensors, const Argument& argument) {
   if (are_adjacent(tensors)) {
     request.output = tensors.front().mutable_data_ptr();
-    return;
+  } else {
+    write_blocks(request, tensors, argument);
   }
+}
+
+void Call::write_blocks(Request& request, at::TensorList tensors, const Argument& argument) {
   const bool overlap = any_overlap(tensors);
   std::vector<OutputBlock>& blocks = output_lists.emplace_back();
   for (const at::Tensor& tensor : tensors) {

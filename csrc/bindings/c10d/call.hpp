@@ -43,7 +43,10 @@ struct Call final : RequestDetails {
   void* write(const at::Tensor& tensor, const Argument& argument);
   /// Both.
   void* update(const at::Tensor& tensor, const Argument& argument);
-  /// The same of one tensor for each rank: sets `input` or `inputs`, `output` or `outputs` of the request.
+  /// The same of one tensor for each rank: sets `inputs`, `outputs` of the request.
+  void read_blocks(Request& request, at::TensorList tensors);
+  void write_blocks(Request& request, at::TensorList tensors, const Argument& argument);
+  /// The same of tensors of one size; sets `input`, `output` if they lie one after the other.
   void read_list(Request& request, at::TensorList tensors);
   void write_list(Request& request, at::TensorList tensors, const Argument& argument);
 

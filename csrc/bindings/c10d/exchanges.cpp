@@ -60,9 +60,8 @@ ProcessGroupAllred::WorkPtr ProcessGroupAllred::alltoall(Tensors& outputs, Tenso
     }
     Call call{OpType::ALLTOALL, "allred:all_to_all", outputs};
     Request request{.collective = Collective::all_to_all, .dtype = elements_to_move(inputs.front()).dtype};
-    request.count = elements_to_move(inputs.front()).count;
-    call.read_list(request, inputs);
-    call.write_list(request, outputs, output);
+    call.read_blocks(request, inputs);
+    call.write_blocks(request, outputs, output);
     call.requests.push_back(std::move(request));
     return call;
   });
@@ -81,8 +80,7 @@ ProcessGroupAllred::WorkPtr ProcessGroupAllred::alltoall_base(at::Tensor& output
     Call call{OpType::ALLTOALL_BASE, "allred:all_to_all", {output}};
     const auto* source = static_cast<const std::byte*>(call.read(input));
     auto* destination = static_cast<std::byte*>(call.write(output, to));
-    call.input_lists.push_back(
-        blocks_of<InputBlock>(source, input, rows_of(input, input_splits, group_size(), from)));
+    call.input_lists.push_back(blocks_of<InputBlock>(source, input, rows_of(input, input_splits, group_size(), from)));
     call.output_lists.push_back(
         blocks_of<OutputBlock>(destination, output, rows_of(output, output_splits, group_size(), to)));
     call.requests.push_back({.collective = Collective::all_to_all,

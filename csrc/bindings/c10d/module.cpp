@@ -63,9 +63,10 @@ c10::intrusive_ptr<ProcessGroupAllred> make_process_group(const c10::intrusive_p
                                                  &check_interrupt);
 }
 
-c10::intrusive_ptr<GroupOptions> make_options(std::optional<milliseconds> timeout, std::optional<std::int64_t> staging_bytes,
-                                         std::optional<std::string> wait,
-                                         std::optional<std::string> all_reduce_algorithm) {
+c10::intrusive_ptr<GroupOptions> make_options(std::optional<milliseconds> timeout,
+                                              std::optional<std::int64_t> staging_bytes,
+                                              std::optional<std::string> wait,
+                                              std::optional<std::string> all_reduce_algorithm) {
   auto options = c10::make_intrusive<GroupOptions>(timeout.value_or(kBackendDefaultTimeout));
   options->staging_bytes = staging_bytes;
   options->wait = std::move(wait);
@@ -73,11 +74,15 @@ c10::intrusive_ptr<GroupOptions> make_options(std::optional<milliseconds> timeou
   return options;
 }
 
-c10::intrusive_ptr<GroupOptions> copy_of(const GroupOptions& options) { return c10::make_intrusive<GroupOptions>(options); }
+c10::intrusive_ptr<GroupOptions> copy_of(const GroupOptions& options) {
+  return c10::make_intrusive<GroupOptions>(options);
+}
 
 constexpr const char* kOptionsDoc =
-    "Settings of one process group: init_process_group('allred', pg_options=allred.Options(wait='sleep')), and the same "
-    "for new_group. Fields that are None are those of the environment, or the defaults; see allred.Config. The timeout is "
+    "Settings of one process group: init_process_group('allred', pg_options=allred.Options(wait='sleep')), and the "
+    "same "
+    "for new_group. Fields that are None are those of the environment, or the defaults; see allred.Config. The timeout "
+    "is "
     "the one given to init_process_group or new_group.";
 
 void register_options(py::module_& module) {

@@ -82,7 +82,9 @@ void register_communicator(py::module_& module) {
       .def("abort", &Communicator::abort, py::arg("reason") = "asked for by the program")
       .def("close", &Communicator::close, py::call_guard<py::gil_scoped_release>())
       .def("chosen_algorithm", &chosen_algorithm, py::arg("collective"), py::arg("count"), py::arg("dtype") = "float32")
-      .def("_capsule", &capsule_of);
+      .def("_capsule", &capsule_of)
+      .def("_refuse", py::overload_cast<const std::string&>(&Communicator::refuse), py::arg("reason"),
+           py::call_guard<py::gil_scoped_release>());
   add_message_collectives(communicator);
   add_block_collectives(communicator);
   add_all_to_all(communicator);

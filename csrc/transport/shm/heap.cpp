@@ -67,7 +67,8 @@ std::shared_ptr<void> Heap::allocate(std::size_t bytes) {
   statistics.bytes += reserved;
   statistics.peak_bytes = std::max(statistics.peak_bytes, statistics.bytes);
   ++statistics.num_allocations;
-  const auto release = [memory = memory_, allocations = allocations_, first = first_, offset = *offset, reserved](void*) {
+  const auto release = [memory = memory_, allocations = allocations_, first = first_, offset = *offset,
+                        reserved](void*) {
     memory->heaps().release(first + offset, reserved);
     const std::lock_guard held(allocations->mutex);
     allocations->free.put(offset, reserved);

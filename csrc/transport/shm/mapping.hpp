@@ -7,8 +7,8 @@
 
 namespace allred::shm {
 
-/// Owns a memfd and a mapping of a part of it. Nothing appears in a file system, so nothing is left behind however the process ends.
-/// Forked children do not inherit the mapping. Thread-safe.
+/// Owns a memfd and a mapping of a part of it. Nothing appears in a file system, so nothing is left behind however the
+/// process ends. Forked children do not inherit the mapping. Thread-safe.
 class Mapping {
  public:
   /// A memfd of `file_bytes`, of which the first `bytes` are mapped; none of it is backed by memory until reserved.

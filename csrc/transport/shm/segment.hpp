@@ -41,9 +41,13 @@ class Segment {
 
   /// Back this rank's own parts with memory: before it uses the lane at all, and then before it uses the part.
   void reserve_for_messages() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
-  void reserve_for_collectives() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.collective_bytes()); }
+  void reserve_for_collectives() {
+    memory_->lanes().reserve(layout_.control(index(rank_)), layout_.collective_bytes());
+  }
   void reserve_staging() { memory_->lanes().reserve(layout_.staging(index(rank_)), layout_.staging_bytes()); }
-  void reserve_channel(int to) { memory_->lanes().reserve(layout_.channel(index(rank_), index(to)), Layout::kChannelBytes); }
+  void reserve_channel(int to) {
+    memory_->lanes().reserve(layout_.channel(index(rank_), index(to)), Layout::kChannelBytes);
+  }
 
   /// What lies behind all lanes.
   const std::shared_ptr<SharedMemory>& memory() const noexcept { return memory_; }

@@ -1,4 +1,4 @@
-"""One rank of the pool in conftest.py: carries out functions of test modules that its parent names, one at a time."""
+"""One rank of the pool in pool.py: carries out functions of test modules that its parent names, one at a time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import traceback
 from datetime import timedelta
 from functools import cache
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import ModuleType
 
 import torch
 import torch.distributed as dist
 
+TESTS = Path(__file__).parent.parent
 GROUP_TIMEOUT = timedelta(seconds=20)
 
 
@@ -30,7 +32,7 @@ def load(path: str) -> ModuleType:
 
 def carry_out(job: dict) -> object:
     dist.init_process_group(
-        "allred",
+        job["backend"],
         init_method=f"file://{job['store']}",
         rank=job["rank"],
         world_size=job["size"],
@@ -46,6 +48,7 @@ def main() -> None:
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     torch.set_num_threads(1)
+    sys.path.append(str(TESTS))  # for what test modules share; at the end, since one of its folders is called torch
     connection = Connection(int(sys.argv[1]))
     connection.send("ready")
     while True:
