@@ -258,7 +258,6 @@ void MessageExchange::after_piece(const WorkPointer& recv, std::size_t bytes, bo
 /// A send that fails makes that known before its buffer is the program's again. So what was read is the message,
 /// unless by now there is something to know.
 bool MessageExchange::is_still_offered(int source) const {
-  std::atomic_thread_fence(std::memory_order_acquire);  // the reading comes before the looking
   return !monitor_.fault() && monitor_.state(source) == PeerState::alive;
 }
 

@@ -183,17 +183,18 @@ void Messenger::collect() {
   for (EndedMessage& each : ended) {
     if (!each.callbacks.empty()) called_back_.push_back(std::move(each));
   }
-  calls_due_ = !called_back_.empty();
-  if (calls_due_) wake_background();
+  if (look_for_callbacks()) wake_background();
 }
 
 // ---- in the background ----
 
-void Messenger::wake_background() {
+void Messenger::wake_background() noexcept try {
   if (closed_) return;
   if (num_ready_ != 0) return background_.notify_one();
-  ++num_ready_;
   threads_.emplace_back([self = shared_from_this()] { self->run_in_background(); });
+  ++num_ready_;
+} catch (...) {
+  monitor_.report(std::current_exception());  // no thread is to be had, and so nothing to rely on
 }
 
 void Messenger::run_in_background() {
@@ -201,8 +202,11 @@ void Messenger::run_in_background() {
   while (!closed_) {
     if (calls_due_) {
       --num_ready_;
-      if (is_driver_wanted()) wake_background();  // the callbacks may take their time
+      calling_back_ = true;
+      if (is_driver_wanted()) wake_background();  // the callback may take its time
       call_back_next(lock);
+      calling_back_ = false;
+      look_for_callbacks();
       ++num_ready_;
     } else if (is_driver_wanted()) {
       stand_in(lock);
@@ -224,13 +228,16 @@ void Messenger::stand_in(std::unique_lock<std::mutex>& lock) {
   backed_ = false;
 }
 
+/// Whether a background thread should call callbacks: they are called one at a time, in the order of the ends.
+bool Messenger::look_for_callbacks() noexcept { return calls_due_ = !called_back_.empty() && !calling_back_; }
+
 void Messenger::call_back_next(std::unique_lock<std::mutex>& lock) {
-  std::optional<EndedMessage> ended = std::move(called_back_.front());
+  EndedMessage ended = std::move(called_back_.front());
   called_back_.pop_front();
-  calls_due_ = !called_back_.empty();
+  look_for_callbacks();
   lock.unlock();
-  call_callbacks(*ended);
-  ended.reset();  // may want the interpreter, and so goes without the lock
+  call_callbacks(ended);
+  ended = {};  // may want the interpreter, and so goes without the lock
   lock.lock();
 }
 

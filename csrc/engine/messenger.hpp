@@ -18,8 +18,8 @@ namespace allred {
 
 /// Who moves messages: one of the threads that wait for one, the *leader*; the others follow, and one of them takes
 /// over when the leader has what it waited for. While there is no leader and something is pending, a background thread
-/// stands in, started when first needed. It also runs the callbacks, which may wait for other messages, as whoever
-/// waits leads or follows. Thread-safe. `topology` and `monitor` must live until it is closed.
+/// stands in, started when first needed. It also calls the callbacks, one at a time; they may wait for other
+/// messages, as whoever waits leads or follows. Thread-safe. `topology` and `monitor` must live until it is closed.
 class Messenger : public std::enable_shared_from_this<Messenger> {
  public:
   Messenger(const Topology& topology, Monitor& monitor, PointToPointLinks links, const Config& config);
@@ -54,8 +54,9 @@ class Messenger : public std::enable_shared_from_this<Messenger> {
   void run_in_background();
   // With mutex_ held.
   bool is_driver_wanted() const noexcept { return !led_ && !backed_ && exchange_.pending() != 0; }
-  void wake_background();
+  void wake_background() noexcept;
   void stand_in(std::unique_lock<std::mutex>& lock);
+  bool look_for_callbacks() noexcept;
   void call_back_next(std::unique_lock<std::mutex>& lock);
 
   const Topology& topology_;
@@ -67,9 +68,10 @@ class Messenger : public std::enable_shared_from_this<Messenger> {
   std::condition_variable changed_;     // for followers: there is no leader, or works are done
   std::condition_variable background_;  // for background threads: there is something to do
   std::atomic<bool> led_{false};        // there is a leader
-  std::atomic<bool> calls_due_{false};  // there are callbacks to be called
+  std::atomic<bool> calls_due_{false};  // there are callbacks to be called, and no thread is at it
   std::atomic<bool> closed_{false};
-  bool backed_ = false;  // a background thread stands in
+  bool backed_ = false;        // a background thread stands in
+  bool calling_back_ = false;  // a background thread calls callbacks
   int num_followers_ = 0;
   int num_ready_ = 0;  // background threads that are not in callbacks
   std::vector<std::thread> threads_;

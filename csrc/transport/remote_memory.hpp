@@ -13,7 +13,8 @@ class RemoteMemory {
 
   /// Copies `bytes` from `address` in the peer's address space. False, with `destination` in an undefined state, where
   /// the system does not permit it, the peer is gone, or it has no such memory. What comes of memory that the peer is
-  /// writing to or gives back meanwhile is undefined; it does no harm.
+  /// writing to or gives back meanwhile is undefined; it does no harm. Acquire: what the caller looks at next, it sees
+  /// as it is after the copying.
   virtual bool read(int peer, std::byte* destination, std::uint64_t address, std::size_t bytes) noexcept = 0;
 };
 

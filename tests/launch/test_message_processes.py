@@ -1,4 +1,4 @@
-"""Messages between processes: large ones with and without leave to read memory, and ranks that are killed or stopped."""
+"""Messages between processes: large ones with and without leave to read memory, and ranks that are killed."""
 
 from __future__ import annotations
 

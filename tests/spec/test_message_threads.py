@@ -37,7 +37,7 @@ def run_together(*functions: Callable[[], None]) -> None:
 
 
 def play(comm: allred.Communicator, tag: int, count: int) -> None:
-    """Rank 0 and rank 1 send an array to and fro, and each adds one."""
+    """Rank 0 and rank 1 pass an array back and forth; rank 1 adds one each time."""
     array = np.zeros(count, np.int64)
     for idx in range(ROUNDS):
         if comm.rank == 0:

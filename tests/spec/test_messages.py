@@ -155,7 +155,10 @@ def test_recv_from_any_rank_takes_its_turn_among_the_others() -> None:
     def run(comm: allred.Communicator) -> None:
         if comm.rank == 0:
             arrays = [numbered(0) for _ in range(4)]
-            works = [comm.recv(array, source, async_op=True) for array, source in zip(arrays, (None, 1, None, 1), strict=True)]
+            works = [
+                comm.recv(array, source, async_op=True)
+                for array, source in zip(arrays, (None, 1, None, 1), strict=True)
+            ]
             assert all(work.source is None for work in works)
             comm.send(numbered(0), 1, tag=9)
             for idx, work in enumerate(works):

@@ -100,6 +100,27 @@ def test_channels_are_reserved_when_first_needed() -> None:
     assert sizes[1] - sizes[0] == 4 * CHANNEL_BYTES
 
 
+def test_messages_reserve_a_channel_to_each_rank_sent_to() -> None:
+    def run(comm: allred.Communicator) -> None:
+        array = np.ones(10)
+        comm.recv(array, comm.rank - 1) if comm.rank else None  # all have opened what they need to receive
+        comm.send(array, comm.rank + 1) if comm.rank + 1 < comm.size else None
+        on_rank_0(comm, lambda: sizes.append(process_state.reserved_bytes()))
+        if comm.rank == 0:
+            comm.send(array, 3)
+        if comm.rank == 3:
+            comm.recv(array)
+        on_rank_0(comm, lambda: sizes.append(process_state.reserved_bytes()))
+        for _ in range(50):
+            comm.send(array, 1) if comm.rank == 0 else comm.recv(array, 0) if comm.rank == 1 else None
+        on_rank_0(comm, lambda: sizes.append(process_state.reserved_bytes()))
+
+    sizes: list[int] = []
+    allred.run_threads(run, 4)
+    assert sizes[1] - sizes[0] == CHANNEL_BYTES
+    assert sizes[2] == sizes[1]
+
+
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_a_closed_communicator_leaves_nothing_in_the_process(size: int) -> None:
     def run(comm: allred.Communicator) -> None:

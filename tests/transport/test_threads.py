@@ -1,4 +1,4 @@
-"""The progress thread: there when something asynchronous was asked for, and not otherwise."""
+"""The progress threads: there when something asynchronous was asked for, and not otherwise."""
 
 from __future__ import annotations
 
@@ -36,6 +36,27 @@ def test_synchronous_calls_start_no_thread() -> None:
             comm.all_gather(np.ones(count, np.float32))
 
     assert threads_started(use) <= 0
+
+
+def test_synchronous_messages_start_no_thread() -> None:
+    def use(comm: allred.Communicator) -> None:
+        for count in (1, 1000, 300_000):
+            array = np.ones(count, np.float32)
+            comm.send(array, 1) if comm.rank == 0 else comm.recv(array, 0)
+            comm.recv(array) if comm.rank == 0 else comm.send(array, 0)
+
+    assert threads_started(use) <= 0
+
+
+def test_asynchronous_messages_share_a_thread() -> None:
+    def use(comm: allred.Communicator) -> None:
+        for _ in range(20):
+            works = [comm.recv(np.ones(10), 1 - comm.rank, tag, async_op=True) for tag in range(20)]
+            works += [comm.send(np.ones(10), 1 - comm.rank, tag, async_op=True) for tag in reversed(range(20))]
+            for work in works:
+                work.wait()
+
+    assert threads_started(use) <= RANKS
 
 
 def test_asynchronous_calls_share_a_thread() -> None:

@@ -46,6 +46,7 @@ bool ProcessMemory::read(int peer, std::byte* destination, std::uint64_t address
     }
     done += static_cast<std::size_t>(count);
   }
+  process.fetch_add(0, std::memory_order_acq_rel);  // the kernel's loads come before it, the caller's after
   return true;
 }
 
