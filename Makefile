@@ -20,10 +20,10 @@ export OMPI_ALLOW_RUN_AS_ROOT := 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format sanitize sanitize-address sanitize-thread bench build native clean
+.PHONY: help train test test-torch lint format sanitize sanitize-address sanitize-thread bench build native clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 	@echo '  variables: TORCH="$(TORCH)" PYTHON=$(PYTHON) RANKS=$(RANKS) TRAIN_ARGS TEST_ARGS BENCH_ARGS'
 
 train: build ## set up what is missing and train the example language model on RANKS ranks
@@ -31,6 +31,9 @@ train: build ## set up what is missing and train the example language model on R
 
 test: build .venv/dev.stamp ## set up what is missing and run the tests
 	$(BIN)/pytest -q $(TEST_ARGS)
+
+test-torch: build .venv/dev.stamp ## torch's own distributed tests on Gloo and on allred, side by side: docs/torch-suite.md
+	$(BIN)/python tests/torch_suite/compare.py --output docs/torch-suite.md $(TEST_ARGS)
 
 lint: .venv/dev.stamp ## ruff, mypy, clang-format, codespell, the layer rule
 	$(BIN)/ruff check

@@ -1,8 +1,8 @@
 """The futures of asynchronous calls on the backend, whose callbacks may make calls themselves.
 
 A future's callback runs on the thread that ends the call or, if it has ended by then, at once on the thread that adds
-the callback: which of the two is a matter of luck that differs from rank to rank. So must not the order of the calls that
-callbacks make: wherever they run, they are in an order of their own, apart from the program's.
+the callback: which of the two is a matter of luck that differs from rank to rank. The order of the calls that callbacks
+make must not: wherever they run, they are in an order of their own, apart from the program's.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from rank_pool.pool import ranks
+
+__all__ = ["ranks"]  # one pool for the tests of all folders
 
 SECONDS_TO_END = 10
 

@@ -1,4 +1,4 @@
-"""The pool of rank processes, and programs under torchrun for clients that insist on processes of their own."""
+"""Programs under torchrun, for clients that insist on processes of their own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 from launch.launchers import torchrun
-from rank_pool.pool import BACKEND, ranks
-
-__all__ = ["ranks"]
+from rank_pool.pool import BACKEND
 
 PROGRAMS = Path(__file__).parent / "programs"
 TESTS = Path(__file__).parent.parent
