@@ -20,7 +20,7 @@ export OMPI_ALLOW_RUN_AS_ROOT := 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-torch lint format sanitize sanitize-address sanitize-thread bench build native clean
+.PHONY: help train test test-torch lint format sanitize sanitize-address sanitize-thread instrumented bench build native clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -101,6 +101,10 @@ FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 export ASAN_OPTIONS := detect_leaks=0
 export UBSAN_OPTIONS := print_stacktrace=1
 export TSAN_OPTIONS := halt_on_error=1 second_deadlock_stack=1
+
+instrumented: .venv/run.stamp ## the libraries that sanitize needs, on one core
+	@nice $(MAKE) --no-print-directory -C csrc PYTHON='$(BIN)/python' SANITIZE=address
+	@nice $(MAKE) --no-print-directory -C csrc PYTHON='$(BIN)/python' SANITIZE=thread
 
 sanitize-address: PRELOAD = $(call preload,libasan)
 sanitize-address: SANITIZED_TESTS = $(CORE_TESTS)

@@ -1,4 +1,7 @@
 // all_to_all.
+#include <c10/util/StringUtil.h>
+
+#include <algorithm>
 #include <numeric>
 
 #include "bindings/c10d/arguments.hpp"
@@ -23,9 +26,8 @@ std::vector<std::int64_t> rows_of(const at::Tensor& tensor, const std::vector<in
   const bool in_range = std::ranges::all_of(splits, [](std::int64_t split) { return split >= 0; });
   const std::int64_t total = std::accumulate(splits.begin(), splits.end(), std::int64_t{0});
   if (splits.size() == group_size && in_range && total == rows) return splits;
-  throw_invalid(argument.describe() + " has " + std::to_string(rows) + " rows and split sizes " +
-                std::to_string(at::IntArrayRef(splits).size()) + " in number that add up to " + std::to_string(total) +
-                "; expected " + std::to_string(ranks) + " sizes, none negative, that add up to the rows");
+  throw_invalid(c10::str(argument.describe(), " has ", rows, " rows and split sizes [", c10::Join(", ", splits),
+                         "]; expected ", ranks, " sizes, none negative, that add up to the rows"));
 }
 
 /// Cuts contiguous memory into blocks of rows.

@@ -15,6 +15,23 @@ c10::intrusive_ptr<c10::ivalue::Future> make_future() {
   return c10::make_intrusive<c10::ivalue::Future>(c10::ListType::create(c10::TensorType::get()));
 }
 
+/// What is left of one timeout for several waits.
+class Remaining {
+ public:
+  explicit Remaining(std::chrono::milliseconds timeout) : timeout_(timeout), start_(Clock::now()) {}
+
+  bool is_limited() const noexcept { return timeout_ != kNoTimeout; }
+  std::chrono::milliseconds left() const {
+    const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start_);
+    return std::max(std::chrono::milliseconds(0), timeout_ - spent);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::chrono::milliseconds timeout_;
+  Clock::time_point start_;
+};
+
 }  // namespace
 
 c10::intrusive_ptr<c10::ivalue::Future> CompletedWork::getFuture() {
@@ -45,15 +62,9 @@ void PendingWork::settle() {
 }
 
 void PendingWork::wait_for_parts(std::chrono::milliseconds timeout) {
-  using std::chrono::milliseconds;
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start = Clock::now();
+  const Remaining remaining(timeout);
   for (const auto& part : parts_) {
-    std::optional<milliseconds> left;
-    if (timeout != kNoTimeout) {
-      left = std::max(milliseconds(0), timeout - std::chrono::duration_cast<milliseconds>(Clock::now() - start));
-    }
-    part->wait(left, check_interrupt_);
+    part->wait(remaining.is_limited() ? std::optional(remaining.left()) : std::nullopt, check_interrupt_);
   }
 }
 
@@ -155,10 +166,12 @@ std::vector<at::Tensor> CoalescedWork::result() {
 }
 
 bool CoalescedWork::wait(std::chrono::milliseconds timeout) {
+  constexpr std::chrono::milliseconds kLeast{1};  // none would be no limit
+  const Remaining remaining(timeout);
   std::exception_ptr first;
   for (const WorkPtr& work : works_) {
     try {
-      work->wait(timeout);
+      work->wait(remaining.is_limited() ? std::max(kLeast, remaining.left()) : kNoTimeout);
     } catch (...) {
       if (!first) first = std::current_exception();
     }
