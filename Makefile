@@ -7,11 +7,13 @@ RANKS ?= 2
 TRAIN_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+ROWS ?=
+EFFORT ?=
 
 BIN := $(CURDIR)/.venv/bin
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check
 NATIVE := $(MAKE) --no-print-directory -C csrc -j$(shell nproc) PYTHON='$(BIN)/python'
-CPP_FILES = $(shell find csrc -name '*.[ch]pp')
+CPP_FILES = $(shell find csrc bench/cpp -name '*.[ch]pp')
 
 # Programs of .venv (mpirun, torchrun) are the ones that tests and examples find.
 export PATH := $(BIN):$(PATH)
@@ -20,11 +22,11 @@ export OMPI_ALLOW_RUN_AS_ROOT := 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-torch lint format sanitize sanitize-address sanitize-thread instrumented bench build native clean
+.PHONY: help train test test-torch lint format sanitize sanitize-address sanitize-thread bench targets build native clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-	@echo '  variables: TORCH="$(TORCH)" PYTHON=$(PYTHON) RANKS=$(RANKS) TRAIN_ARGS TEST_ARGS BENCH_ARGS'
+	@echo '  variables: TORCH="$(TORCH)" PYTHON=$(PYTHON) RANKS=$(RANKS) TRAIN_ARGS TEST_ARGS BENCH_ARGS ROWS EFFORT'
 
 train: build ## set up what is missing and train the example language model on RANKS ranks
 	mpirun -n $(RANKS) --map-by :OVERSUBSCRIBE --bind-to none $(BIN)/python examples/train_lm.py $(TRAIN_ARGS)
@@ -52,6 +54,9 @@ sanitize: sanitize-address sanitize-thread ## the core's tests under AddressSani
 
 bench: build .venv/dev.stamp ## the microbenchmarks
 	$(BIN)/pytest -q -o timeout=0 bench $(BENCH_ARGS)
+
+targets: build .venv/dev.stamp ## measure all targets into README's table; some: ROWS="dtypes groups"; EFFORT=quick or full
+	PYTHONPATH=$(CURDIR)/bench $(BIN)/python -m targets $(ROWS) $(EFFORT:%=--%)
 
 build: native .venv/install.stamp ## compile what changed
 
@@ -101,10 +106,6 @@ FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 export ASAN_OPTIONS := detect_leaks=0
 export UBSAN_OPTIONS := print_stacktrace=1
 export TSAN_OPTIONS := halt_on_error=1 second_deadlock_stack=1
-
-instrumented: .venv/run.stamp ## the libraries that sanitize needs, on one core
-	@nice $(MAKE) --no-print-directory -C csrc PYTHON='$(BIN)/python' SANITIZE=address
-	@nice $(MAKE) --no-print-directory -C csrc PYTHON='$(BIN)/python' SANITIZE=thread
 
 sanitize-address: PRELOAD = $(call preload,libasan)
 sanitize-address: SANITIZED_TESTS = $(CORE_TESTS)

@@ -8,7 +8,6 @@ and, in a program that need not import allred at all::
     torch.distributed.init_process_group("allred")
 """
 
-from importlib.metadata import version as _version
 from typing import Any
 
 from allred._core import Work
@@ -26,11 +25,13 @@ from allred.errors import (
 )
 from allred.threads import run_threads
 
-__version__ = _version("allred")
-
 
 def __getattr__(name: str) -> Any:
-    """What needs torch is imported when it is first asked for."""
+    """What needs torch is imported when it is first asked for, and so is what needs the package to be installed."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("allred")
     if name == "Options":
         from allred.backend import load_native
 
@@ -39,6 +40,10 @@ def __getattr__(name: str) -> Any:
         from allred.backend import monitored_barrier
 
         return monitored_barrier
+    if name in ("empty", "symmetric_memory"):
+        from allred import memory
+
+        return getattr(memory, name)
     raise AttributeError(f"module 'allred' has no attribute {name!r}")
 
 
@@ -55,7 +60,9 @@ __all__ = [
     "TimeoutError",
     "UnsupportedError",
     "Work",
+    "empty",
     "init",
     "monitored_barrier",
     "run_threads",
+    "symmetric_memory",
 ]

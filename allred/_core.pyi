@@ -1,5 +1,5 @@
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, SupportsInt, TypeAlias, final, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, SupportsFloat, SupportsInt, TypeAlias, final, overload
 
 # Whatever offers its memory: the buffer protocol (numpy arrays, bytearray, memoryview) or DLPack (CPU tensors).
 Array: TypeAlias = Any
@@ -27,9 +27,19 @@ class MessageWork(Work):
     @property
     def source(self) -> int | None: ...
 
+class SymmetricBuffer:
+    """Bytes, by the buffer protocol."""
+
 class Communicator:
     def __init__(
-        self, bootstrap: Bootstrap, *, timeout: float, staging_bytes: int, wait: str, all_reduce_algorithm: str
+        self,
+        bootstrap: Bootstrap,
+        *,
+        timeout: float,
+        staging_bytes: int,
+        wait: str,
+        all_reduce_algorithm: str,
+        tuning: Mapping[str, int],
     ) -> None: ...
     @property
     def rank(self) -> int: ...
@@ -37,6 +47,8 @@ class Communicator:
     def size(self) -> int: ...
     @property
     def num_cores(self) -> int: ...
+    @property
+    def tuning(self) -> dict[str, int]: ...
     @overload
     def all_reduce(
         self,
@@ -52,6 +64,30 @@ class Communicator:
     def all_reduce(
         self,
         array: Array,
+        op: str = "sum",
+        *,
+        scale: float = 1.0,
+        async_op: Literal[True],
+        timeout: float | None = None,
+        algorithm: str = "auto",
+    ) -> Work: ...
+    @overload
+    def all_reduce_into(
+        self,
+        output: Array,
+        input: Array,
+        op: str = "sum",
+        *,
+        scale: float = 1.0,
+        async_op: Literal[False] = False,
+        timeout: float | None = None,
+        algorithm: str = "auto",
+    ) -> None: ...
+    @overload
+    def all_reduce_into(
+        self,
+        output: Array,
+        input: Array,
         op: str = "sum",
         *,
         scale: float = 1.0,
@@ -252,6 +288,8 @@ class Communicator:
     def abort(self, reason: str = "asked for by the program") -> None: ...
     def close(self) -> None: ...
     def chosen_algorithm(self, collective: str, count: SupportsInt, dtype: str = "float32") -> str: ...
+    def memory_stats(self) -> dict[str, int]: ...
+    def _allocate(self, count: SupportsInt, dtype: str) -> SymmetricBuffer: ...
     def _capsule(self) -> object: ...
     def _refuse(self, reason: str) -> None: ...
 
@@ -310,6 +348,99 @@ def verify_algorithm(
 def schedule_statistics(
     collective: str, algorithm: str, size: SupportsInt, count: SupportsInt, root: SupportsInt = 0
 ) -> ScheduleStatistics: ...
+
+@final
+class Choice:
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def mailbox_bytes(self) -> int: ...
+    @property
+    def contribution_bytes(self) -> int: ...
+    @property
+    def stretches(self) -> list[tuple[int, str]]: ...
+    @property
+    def decisive(self) -> list[tuple[str, int]]: ...
+
+def choose(
+    collective: str,
+    count: SupportsInt,
+    dtype: str,
+    size: SupportsInt,
+    num_cores: SupportsInt,
+    *,
+    tuning: Mapping[str, int] = ...,
+) -> Choice: ...
+
+class Cluster:
+    def __init__(
+        self,
+        hosts: SupportsInt,
+        ranks_per_host: SupportsInt,
+        *,
+        overhead: SupportsFloat = 0.0,
+        inter_latency: SupportsFloat = 0.0,
+        inter_byte: SupportsFloat = 0.0,
+        intra_latency: SupportsFloat = 0.0,
+        intra_byte: SupportsFloat = 0.0,
+        reduce_byte: SupportsFloat = 0.0,
+        segment_bytes: SupportsInt = 262144,
+    ) -> None: ...
+    @property
+    def hosts(self) -> int: ...
+    @property
+    def ranks_per_host(self) -> int: ...
+    @property
+    def segment_bytes(self) -> int: ...
+    max_segments: int
+
+@final
+class Prediction:
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def sent_bytes(self) -> int: ...
+    @property
+    def sent_messages(self) -> int: ...
+    @property
+    def hops(self) -> int: ...
+    @property
+    def num_segments(self) -> int: ...
+    @property
+    def segment_bytes(self) -> int: ...
+
+@final
+class Timeline:
+    @property
+    def activities(self) -> list[tuple[int, int, str, float, float]]: ...
+    @property
+    def messages(self) -> list[tuple[int, int, int, int]]: ...
+
+def predict(
+    collective: str,
+    algorithm: str,
+    cluster: Cluster,
+    count: SupportsInt,
+    dtype: str = "float32",
+    root: SupportsInt = 0,
+    fold: bool = True,
+) -> Prediction: ...
+def trace(
+    collective: str,
+    algorithm: str,
+    cluster: Cluster,
+    count: SupportsInt,
+    dtype: str = "float32",
+    root: SupportsInt = 0,
+) -> Timeline: ...
+def candidates(collective: str, cluster: Cluster) -> list[str]: ...
+def simulate_schedules(
+    schedules: Sequence[Schedule],
+    collective: str,
+    count: SupportsInt,
+    element_bytes: SupportsInt,
+    cluster: Cluster,
+) -> float: ...
 def chunk_of(count: SupportsInt, num_chunks: SupportsInt, idx: SupportsInt) -> tuple[int, int]: ...
 def reduce(
     destination: Array,
@@ -325,3 +456,10 @@ def widen(destination: Array, source: Array, dtype: str, *, isa: str = "auto") -
 def narrow(destination: Array, source: Array, dtype: str, *, isa: str = "auto") -> None: ...
 def available_isas() -> list[str]: ...
 def best_isa() -> str: ...
+def complete_tuning(numbers: Mapping[str, int]) -> dict[str, int]: ...
+def cpu_quota(root: str = "/") -> float | None: ...
+def count_cores(ranks: Sequence[tuple[str, SupportsFloat, str]]) -> int: ...
+def cgroup_folders(controller: str, root: str = "/") -> list[str]: ...
+def try_reading(pid: SupportsInt, address: SupportsInt) -> int: ...
+def has_membarrier() -> bool: ...
+def shared_memory_bytes(size: SupportsInt, staging_bytes: SupportsInt) -> dict[str, int]: ...

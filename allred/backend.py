@@ -72,6 +72,7 @@ def make_communicator(store: Any, rank: int, size: int, options: Any) -> Any:
         staging_bytes=options.staging_bytes,
         wait=options.wait,
         all_reduce_algorithm=options.all_reduce_algorithm,
+        tuning=options.tuning,
     )
     return Communicator(StoreBootstrap(store, rank, size, timeout), config)
 
@@ -90,16 +91,25 @@ def monitored_barrier(
         RuntimeError: not all ranks came in time. On rank 0 it names those that did not.
         ValueError: the group's backend is not allred.
     """
+    backend_of(group, "monitored_barrier").monitored_barrier(timeout, wait_all_ranks)
+
+
+def backend_of(group: ProcessGroup | None, caller: str) -> Any:
+    """The backend of the group, by default the default group, for CPU tensors.
+
+    Raises:
+        ValueError: it is not allred. The message begins with `caller`.
+    """
     import torch
     import torch.distributed as dist
 
     group = group or dist.group.WORLD
     if group is None:
-        raise ValueError("monitored_barrier: there is no default group; call init_process_group first")
+        raise ValueError(f"{caller}: there is no default group; call init_process_group first")
     backend: Any = group._get_backend(torch.device("cpu"))
     if backend.name() != NAME:
-        raise ValueError(f"monitored_barrier: the group's backend for CPU is {backend.name()}, expected {NAME}")
-    backend.monitored_barrier(timeout, wait_all_ranks)
+        raise ValueError(f"{caller}: the group's backend for CPU is {backend.name()}, expected {NAME}")
+    return backend
 
 
 def load_native() -> ModuleType:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import weakref
+from collections.abc import Sequence
+from operator import index
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from allred import _core
+from allred import _core, tuning
 from allred import bootstrap as bootstrap_
 from allred import launcher as launcher_
 from allred.config import Config
+from allred.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 _DESCRIPTION_BYTES = 2048  # more than a dtype and the most dimensions that numpy has
+# Floats that numpy does not have, and its words of their size.
+_WORDS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
 _open_communicators: weakref.WeakSet[Communicator] = weakref.WeakSet()
 
@@ -50,9 +56,38 @@ class Communicator(_core.Communicator):
             staging_bytes=config.staging_bytes,
             wait=config.wait,
             all_reduce_algorithm=config.all_reduce_algorithm,
+            tuning=tuning.numbers_for(bootstrap.size(), config.tuning),
         )
         self.config = config
         _open_communicators.add(self)
+
+    def empty(self, shape: SupportsIndex | Sequence[SupportsIndex], dtype: npt.DTypeLike = float) -> npt.NDArray[Any]:
+        """An uninitialised array in symmetric memory, on which large collectives work without a copy.
+
+        Each rank allocates what it likes, when it likes: this is no collective. The memory is reserved at once, in
+        pages of 4 KiB, and given back with the last view of the array, which may outlive the communicator. Forked
+        children do not inherit it.
+
+        Args:
+            shape: the number of elements, or a sequence of dimensions.
+            dtype: any of numpy's that collectives take. For bfloat16 and float8, which numpy does not have, take words
+                of their size, which torch can view as such: ``torch.from_numpy(words).view(torch.bfloat16)``.
+
+        Raises:
+            InvalidArgumentError: a dimension is negative, or collectives do not take the dtype.
+            SystemCallError: there is not so much memory.
+        """
+        import numpy as np
+
+        dimensions = tuple(map(index, shape if isinstance(shape, Sequence) else (shape,)))
+        if any(dimension < 0 for dimension in dimensions):
+            raise InvalidArgumentError(f"shape={dimensions}: expected no negative dimension")
+        if isinstance(dtype, str) and dtype in _WORDS:
+            words = f"take dtype={_WORDS[dtype]!r}, and view it as torch.{dtype} in torch"
+            raise InvalidArgumentError(f"dtype={dtype!r} is not known to numpy; {words}")
+        element = np.dtype(dtype)
+        memory = self._allocate(math.prod(dimensions), element.name if element.isnative else element.str)
+        return np.ndarray(dimensions, element, memory)  # type: ignore[arg-type]  # offers its memory, in C
 
     def all_gather(self, array: npt.ArrayLike, **options: Any) -> npt.NDArray[Any]:
         """Every rank's array, stacked.

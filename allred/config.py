@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from allred.errors import InvalidArgumentError
 
@@ -25,12 +26,16 @@ class Config:
             sleep), ``"spin"``, ``"yield"`` or ``"sleep"``.
         all_reduce_algorithm: what carries out AllReduce where a call does not say: ``"auto"`` or the name of an
             algorithm. It must be the same on all ranks.
+        tuning: the numbers by which algorithms are chosen: ``"auto"`` (the table that ``allred tune`` wrote for this
+            machine, if it did), ``"off"`` (the defaults), the name of a file, or the numbers themselves. All ranks use
+            those of rank 0.
     """
 
     timeout: float = 1800.0
     staging_bytes: int = 3 << 20
     wait: str = "auto"
     all_reduce_algorithm: str = "auto"
+    tuning: str | Mapping[str, int] = "auto"
 
     @classmethod
     def from_environment(cls, **overrides: object) -> Config:
@@ -49,9 +54,20 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+def cache_folder() -> Path:
+    """What allred keeps for this user: ``$XDG_CACHE_HOME/allred``, or else ``~/.cache/allred``. It need not exist.
+
+    Raises:
+        RuntimeError: the user has no home folder.
+    """
+    given = environment().get("XDG_CACHE_HOME", "")
+    # The specification of these folders has relative names ignored.
+    return (Path(given) if given.startswith("/") else Path.home() / ".cache") / "allred"
+
+
 def from_variables(variables: Mapping[str, str]) -> dict[str, object]:
     """The fields of Config that `variables` set, converted to their types."""
-    types = {"float": float, "int": int, "str": str}
+    types = {"float": float, "int": int}  # all other fields can be given as text
     known = {PREFIX + field.name.upper(): field for field in fields(Config)}
     settings: dict[str, object] = {}
     for name, text in variables.items():
@@ -61,7 +77,7 @@ def from_variables(variables: Mapping[str, str]) -> dict[str, object]:
             raise InvalidArgumentError(f"{name}={text!r} is not a setting of allred; known: {', '.join(known)}")
         field = known[name]
         try:
-            settings[field.name] = types[str(field.type)](text)
+            settings[field.name] = types.get(str(field.type), str)(text)
         except ValueError:
             raise InvalidArgumentError(f"{name}={text!r}: expected a value of type {field.type}") from None
     return settings

@@ -14,6 +14,8 @@ import torch
 
 from allred.backend import load_native
 
+_native = load_native()  # which alone imports this module
+
 
 class Future(torch.futures.Future):  # type: ignore[misc]  # torch is not read for its types
     """A torch future whose callbacks know that they are callbacks."""
@@ -25,16 +27,16 @@ class Future(torch.futures.Future):  # type: ignore[misc]  # torch is not read f
     def then(self, callback: Callable[[Any], Any]) -> Future:
         """As torch's; calls made in `callback` have one order on all ranks."""
         following = Future(self._depth)
-        load_native().follow(following, super().then(load_native().in_callback(self._depth, callback)))
+        _native.follow(following, super().then(_native.in_callback(self._depth, callback)))
         return following
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         """As torch's; calls made in `callback` have one order on all ranks."""
-        super().add_done_callback(load_native().in_callback(self._depth, callback))
+        super().add_done_callback(_native.in_callback(self._depth, callback))
 
 
 def future_of(work: Any, depth: int) -> Future:
     """The future of a call under way, whose callbacks are `depth` deep in callbacks."""
     future = Future(depth)
-    load_native().follow(future, work)
+    _native.follow(future, work)
     return future

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from torch.distributed import PrefixStore, TCPStore
 
 from allred import Communicator, Config
 from allred.bootstrap import StoreBootstrap
-from allred.cli.bench.libraries import AllredLibrary, prepare
-from allred.cli.bench.plan import Plan
+from allred.cli.bench import timing
+from allred.cli.bench.allred_library import AllredLibrary
+from allred.cli.bench.libraries import PingPong, prepare
+from allred.cli.bench.plan import Plan, placements_of
 from allred.cli.bench.results import bus_factor
 from allred.cli.bench.workload import Workload
 
 RANKS = 2
+IN_PLACE_ONLY = ("all_reduce", "reduce")
 TIMEOUT = 60.0
 FOLLOWER = Path(__file__).with_name("follower.py")
 
@@ -63,20 +67,25 @@ def follower() -> Iterator[Follower]:
 
 @pytest.fixture
 def run_collective(benchmark: Any, follower: Follower) -> Callable[..., None]:
-    """Benchmarks a call of `(collective, bytes, algorithm)`, and checks results before and after."""
+    """Benchmarks a call of `(collective, bytes, algorithm)`, and checks results before and after.
+
+    Of send_recv it is a message there and one back.
+    """
 
     def run(collective: str, size: int, algorithm: str = "auto") -> None:
-        plan = Plan(collective=collective, ranks=RANKS, sizes=(size,), algorithms=(algorithm,))
+        placement = "in_place" if collective in IN_PLACE_ONLY else placements_of(collective)[0]
+        plan = Plan(collective=collective, ranks=RANKS, sizes=(size,), algorithms=(algorithm,), placements=(placement,))
         with follower.follow(plan) as communicator:
-            work = Workload(plan, size, communicator.rank)
+            work = Workload(plan, size, communicator.rank, in_place=placement == "in_place")
             call = prepare(AllredLibrary(communicator, algorithm), work)
             work.fill(1)
-            call()
+            timing.run(call, 1)
             assert work.count_wrong() == 0
             work.fill_repeatable(2)
-            benchmark(call)
+            benchmark(partial(timing.run, call, 1) if isinstance(call, PingPong) else call)
             assert work.count_wrong() == 0
-        busbw = work.bytes / benchmark.stats.stats.median / 1e9 * bus_factor(collective, RANKS)
+        messages = 2 if isinstance(call, PingPong) else 1
+        busbw = messages * work.bytes / benchmark.stats.stats.median / 1e9 * bus_factor(collective, RANKS)
         benchmark.extra_info.update(bytes=work.bytes, busbw=round(busbw, 3))
 
     return run

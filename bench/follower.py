@@ -8,7 +8,9 @@ from torch.distributed import PrefixStore, TCPStore
 
 from allred import Communicator, Config, PeerLostError
 from allred.bootstrap import StoreBootstrap
-from allred.cli.bench.libraries import AllredLibrary, prepare
+from allred.cli.bench import timing
+from allred.cli.bench.allred_library import AllredLibrary
+from allred.cli.bench.libraries import prepare
 from allred.cli.bench.plan import Plan
 from allred.cli.bench.workload import Workload
 
@@ -20,13 +22,13 @@ def follow(communicator: Communicator, plan: Plan) -> None:
     """Makes the calls the other rank makes, however many these are: it ends them by closing its communicator."""
     (size,) = plan.sizes
     (algorithm,) = plan.algorithms
-    work = Workload(plan, size, RANK)
+    (placement,) = plan.placements
+    work = Workload(plan, size, RANK, in_place=placement == "in_place")
     call = prepare(AllredLibrary(communicator, algorithm), work)
     work.fill(1)
-    call()
+    timing.run(call, 1)
     work.fill_repeatable(2)
-    while True:
-        call()
+    timing.run(call, sys.maxsize)
 
 
 def main(port: int) -> None:

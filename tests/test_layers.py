@@ -29,6 +29,8 @@ LAYERS: dict[str, list[str]] = {
     "engine": CORE_LAYERS,
     "bucketing": ["common", "engine"],
     "gpu": ["common", ABSTRACT_TRANSPORT],
+    "floors": [],
+    "bindings/floors": ["floors"],
     "bindings/core": [*CORE_LAYERS, "bucketing", "gpu"],
     "bindings/c10d": ["common", "engine", "bucketing", "gpu"],
 }

@@ -13,14 +13,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 from allred import config
 from allred.cli import events
 from allred.cli.errors import CommandFailed, UsageError
 
 POLL_SECONDS = 0.05
-GRACE_SECONDS = 5.0  # for the other ranks to say what they saw, once one has failed
-SHOWN_LINES = 60  # of a failed job's output
+GRACE_SECONDS = 5.0  # for processes to end by themselves, and to say what they saw once one of them has failed
+SHOWN_LINES = 60  # of each output
+SECONDS_TO_TRACE = 1.0  # for ranks to print where they are
 
 # As root mpirun refuses to start without these.
 _MPIRUN_ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
@@ -29,6 +31,71 @@ _MPIRUN_ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CO
 def find_mpirun() -> str | None:
     """The mpirun of this Python's environment, or else the first on PATH."""
     return shutil.which("mpirun", path=str(Path(sys.executable).parent)) or shutil.which("mpirun")
+
+
+class Processes:
+    """Processes that were started together. Owns them and, in its folder, a file of output for each of them.
+
+    Not thread-safe; end() may be called at any time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def add(self, start: Callable[[IO[bytes]], subprocess.Popen[bytes]]) -> None:
+        """Takes over the process that `start` starts with its output going to a file."""
+        with (self._folder / f"output-{len(self._processes)}").open("wb") as output:
+            self._processes.append(start(output))
+
+    def start_ranks(self, words: Sequence[str], ranks: int, *, mpi: bool) -> None:
+        """Starts ``python *words`` as each of `ranks` ranks: under Open MPI's mpirun, or as torchrun would."""
+        command = [sys.executable, *words]
+        if mpi:
+            self._start([*_mpirun_words(ranks), *command], _MPIRUN_ENVIRONMENT)
+        else:
+            for variables in _torchrun_variables(ranks):
+                self._start(command, variables)
+
+    def statuses(self) -> list[int | None]:
+        """Exit statuses; None of those that run."""
+        return [process.poll() for process in self._processes]
+
+    def failures(self) -> str:
+        """The exit statuses of those that ended other than well."""
+        return ", ".join(str(status) for status in self.statuses() if status)
+
+    def output(self) -> str:
+        """The end of what each process printed."""
+        texts = [path.read_text(errors="replace") for path in sorted(self._folder.glob("output-*"))]
+        return "\n".join("\n".join(text.splitlines()[-SHOWN_LINES:]) for text in texts if text.strip())
+
+    def wait(self, seconds: float) -> None:
+        """Waits until all have ended, so long at most."""
+        deadline = time.monotonic() + seconds
+        while None in self.statuses() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
+    def terminate(self) -> None:
+        """Asks those that run to end, and waits a while for them."""
+        for process in self._processes:
+            process.terminate()
+        self.wait(GRACE_SECONDS)
+
+    def end(self) -> None:
+        """Kills those that run."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def _start(self, command: Sequence[str], variables: Mapping[str, str]) -> None:
+        environment = {**config.environment(), **variables}
+        self.add(
+            lambda output: subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+            )
+        )
 
 
 def run_ranks(words: Sequence[str], ranks: int, *, mpi: bool, silence: float, on_event: events.Emit) -> None:
@@ -48,17 +115,37 @@ def run_ranks(words: Sequence[str], ranks: int, *, mpi: bool, silence: float, on
     """
     with tempfile.TemporaryDirectory(prefix="allred-") as name:
         folder = Path(name)
-        command = [sys.executable, *words, str(folder)]
-        job = _Job(folder)
+        processes = Processes(folder / "outputs")
         try:
-            if mpi:
-                job.start(_mpirun_words(ranks) + command, _MPIRUN_ENVIRONMENT)
-            else:
-                for variables in _torchrun_variables(ranks):
-                    job.start(command, variables)
-            _watch(job, silence, on_event)
+            processes.start_ranks([*words, name], ranks, mpi=mpi)
+            _watch(processes, folder, silence, on_event)
         finally:
-            job.end()
+            processes.terminate()
+            # Ranks of mpirun are known by what they announced: it may not get to end them.
+            _send(signal.SIGKILL, events.announced(folder))
+            processes.end()
+
+
+def _watch(processes: Processes, folder: Path, silence: float, on_event: events.Emit) -> None:
+    reader = events.Reader(folder)
+    heard = time.monotonic()
+    while None in processes.statuses():
+        for event in reader.new():
+            on_event(event)
+            heard = time.monotonic()
+        if any(processes.statuses()):
+            processes.wait(GRACE_SECONDS)
+            break
+        if time.monotonic() - heard > silence:
+            _send(events.TRACE_SIGNAL, events.announced(folder))
+            time.sleep(SECONDS_TO_TRACE)
+            output = processes.output()
+            raise CommandFailed(f"nothing was heard from the ranks for {silence:g} s; their output:\n{output}")
+        time.sleep(POLL_SECONDS)
+    if failures := processes.failures():
+        raise CommandFailed(f"the ranks failed (exit status {failures}); their output:\n{processes.output()}")
+    for event in reader.new():
+        on_event(event)
 
 
 def _mpirun_words(ranks: int) -> list[str]:
@@ -80,75 +167,6 @@ def _torchrun_variables(ranks: int) -> list[dict[str, str]]:
         {name: str(value) for name, value in {**common, "RANK": rank, "LOCAL_RANK": rank}.items()}
         for rank in range(ranks)
     ]
-
-
-class _Job:
-    """The processes that were started, with one file of output each. Owns both; end() may be called at any time."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self, command: Sequence[str], variables: Mapping[str, str]) -> None:
-        with (self.folder / f"output-{len(self._processes)}").open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**config.environment(), **variables},
-            )
-        self._processes.append(process)
-
-    def statuses(self) -> list[int | None]:
-        return [process.poll() for process in self._processes]
-
-    def output(self) -> str:
-        texts = [path.read_text(errors="replace") for path in sorted(self.folder.glob("output-*"))]
-        return "\n".join("\n".join(text.splitlines()[-SHOWN_LINES:]) for text in texts if text.strip())
-
-    def trace(self) -> None:
-        """Has every rank print where it is."""
-        _send(events.TRACE_SIGNAL, events.announced(self.folder))
-        time.sleep(1.0)
-
-    def end(self) -> None:
-        """Kills what still runs. Ranks of mpirun are known by what they announced: it may not get to end them."""
-        running = [process for process in self._processes if process.poll() is None]
-        for process in running:
-            process.terminate()
-        _wait_until(lambda: None not in self.statuses(), GRACE_SECONDS)
-        _send(signal.SIGKILL, events.announced(self.folder))
-        for process in running:
-            process.kill()
-            process.wait()
-
-
-def _watch(job: _Job, silence: float, on_event: events.Emit) -> None:
-    reader = events.Reader(job.folder)
-    heard = time.monotonic()
-    while None in job.statuses():
-        for event in reader.new():
-            on_event(event)
-            heard = time.monotonic()
-        if any(job.statuses()):
-            _wait_until(lambda: None not in job.statuses(), GRACE_SECONDS)
-            break
-        if time.monotonic() - heard > silence:
-            job.trace()
-            raise CommandFailed(f"nothing was heard from the ranks for {silence:g} s; their output:\n{job.output()}")
-        time.sleep(POLL_SECONDS)
-    if any(job.statuses()):
-        codes = ", ".join(str(status) for status in job.statuses() if status)
-        raise CommandFailed(f"the ranks failed (exit status {codes}); their output:\n{job.output()}")
-    for event in reader.new():
-        on_event(event)
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
 
 
 def _send(number: signal.Signals, pids: Sequence[int]) -> None:

@@ -9,13 +9,13 @@ from importlib import metadata
 from pathlib import Path
 
 import allred
-from allred import _core
+from allred import _core, host
 
 
 def describe() -> dict[str, object]:
     """The hardware, the system, and the versions of what takes part; None for what is not there."""
     return {
-        "cpu": _field("/proc/cpuinfo", "model name") or platform.machine(),
+        "cpu": host.cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "l3_cache": _read("/sys/devices/system/cpu/cpu0/cache/index3/size"),
         "memory": _field("/proc/meminfo", "MemTotal"),

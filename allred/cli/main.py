@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from allred.cli.bench import command as bench
+from allred.cli.doctor import command as doctor
 from allred.cli.errors import CommandFailed, UsageError
+from allred.cli.explain import command as explain
+from allred.cli.simulate import command as simulate
+from allred.cli.tune import command as tune
 from allred.errors import Error
 
 
@@ -26,7 +30,7 @@ class Command(Protocol):
 
 
 # Modules import neither torch nor MPI before they run, so that `allred --help` is quick.
-COMMANDS: tuple[Command, ...] = (bench,)
+COMMANDS: tuple[Command, ...] = (bench, tune, explain, simulate, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

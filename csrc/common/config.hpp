@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "common/collective.hpp"
+#include "common/tuning.hpp"
 
 namespace allred {
 
@@ -30,6 +31,7 @@ struct Config {
   std::size_t staging_bytes = std::size_t{3} << 20;  // a rank; reserved when a large message first needs it
   WaitMode wait = WaitMode::automatic;
   Algorithm all_reduce = Algorithm::automatic;  // must be the same on all ranks
+  Tuning tuning;                                // rank 0's is the one that all ranks use
 };
 
 }  // namespace allred

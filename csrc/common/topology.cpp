@@ -4,11 +4,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
+#include <limits>
+#include <map>
 #include <random>
 #include <set>
 #include <sstream>
 
+#include "common/cgroup.hpp"
 #include "common/error.hpp"
 
 namespace allred {
@@ -57,13 +62,7 @@ std::string allowed_cores() {
   return text;
 }
 
-}  // namespace
-
-RankInfo describe_this_rank() {
-  return {host_name(), boot_id() + "/" + network_namespace(), this_process_id(), getpid(), allowed_cores()};
-}
-
-int count_cores(const std::vector<RankInfo>& ranks) {
+int count_allowed(const std::vector<RankInfo>& ranks) {
   std::set<std::string> cores;
   for (const RankInfo& each : ranks) {
     std::istringstream list(each.cores);
@@ -72,19 +71,51 @@ int count_cores(const std::vector<RankInfo>& ranks) {
   return static_cast<int>(cores.size());
 }
 
+/// The quotas of different groups add up; a rank without one makes them no limit.
+int count_by_quota(const std::vector<RankInfo>& ranks) {
+  constexpr int kNoLimit = std::numeric_limits<int>::max();
+  std::map<std::string, double> quotas;
+  for (const RankInfo& each : ranks) {
+    if (each.quota_cores <= 0) return kNoLimit;
+    quotas[each.quota_group] = each.quota_cores;
+  }
+  double total = 0;
+  for (const auto& [group, cores] : quotas) total += cores;
+  return static_cast<int>(std::clamp<double>(std::floor(total), 1, kNoLimit));
+}
+
+}  // namespace
+
+RankInfo describe_this_rank() {
+  const CpuQuota quota = find_cpu_quota().value_or(CpuQuota{0, ""});
+  return {.host = host_name(),
+          .host_id = boot_id() + "/" + network_namespace(),
+          .process_id = this_process_id(),
+          .pid = getpid(),
+          .cores = allowed_cores(),
+          .quota_cores = quota.cores,
+          .quota_group = quota.group};
+}
+
+int count_cores(const std::vector<RankInfo>& ranks) { return std::min(count_allowed(ranks), count_by_quota(ranks)); }
+
 std::string encode(const RankInfo& info) {
-  return info.host + '\n' + info.host_id + '\n' + info.process_id + '\n' + std::to_string(info.pid) + '\n' + info.cores;
+  std::ostringstream lines;
+  lines << info.host << '\n' << info.host_id << '\n' << info.process_id << '\n' << info.pid << '\n';
+  lines << info.quota_cores << '\n' << info.quota_group << '\n' << info.cores;
+  return lines.str();
 }
 
 RankInfo decode_rank_info(const std::string& blob) {
   std::istringstream lines(blob);
   RankInfo info;
-  std::string pid;
+  std::string pid, quota;
   if (!std::getline(lines, info.host) || !std::getline(lines, info.host_id) || !std::getline(lines, info.process_id) ||
-      !std::getline(lines, pid)) {
+      !std::getline(lines, pid) || !std::getline(lines, quota) || !std::getline(lines, info.quota_group)) {
     throw Error(ErrorCode::system, "start-up message of a peer cannot be read; do all ranks run the same allred?");
   }
   info.pid = std::stoll(pid);
+  info.quota_cores = std::stod(quota);
   std::getline(lines, info.cores);
   return info;
 }

@@ -16,7 +16,11 @@ std::byte* append(std::byte* to, Bytes bytes) noexcept {
 }  // namespace
 
 Agreement::Agreement(const Monitor& monitor, PeerMemory& memory)
-    : monitor_(monitor), memory_(memory), posts_(static_cast<std::size_t>(memory.size())) {}
+    : monitor_(monitor),
+      memory_(memory),
+      rank_(memory.rank()),
+      size_(memory.size()),
+      posts_(static_cast<std::size_t>(size_)) {}
 
 void Agreement::enter(const Entry& entry, Waiter& waiter) {
   fingerprint_ = entry.fingerprint;
@@ -31,16 +35,19 @@ void Agreement::post(const Entry& entry) {
   Post post{.fingerprint = entry.fingerprint, .scale = entry.scale, .payload = {}};
   std::size_t bytes = 0;
   for (const Bytes& piece : entry.contribution) bytes += piece.size();
-  const bool fits_post = entry.note.empty() && bytes <= Post::kPayloadBytes;
-  std::byte* to = fits_post ? post.payload.data() : memory_.mailbox(memory_.rank(), sequence_);
+  const bool fits_post = entry.note.empty() && entry.places.empty() && bytes <= Post::kPayloadBytes;
+  std::byte* to = fits_post ? post.payload.data() : memory_.mailbox(rank_, sequence_);
   for (const Bytes& piece : entry.contribution) to = append(to, piece);
   append(post.payload.data(), entry.note);
-  memory_.post(sequence_, post);
+  append(post.payload.data() + Post::kNoteBytes, entry.places);
+  publish(post);
 }
 
+void Agreement::publish(const Post& post) { posts_[static_cast<std::size_t>(rank_)] = &memory_.post(sequence_, post); }
+
 void Agreement::await_posts(Waiter& waiter) {
-  for (int peer = 0; peer < memory_.size(); ++peer) {
-    posts_[static_cast<std::size_t>(peer)] = &memory_.await_post(peer, sequence_, waiter);
+  for (int peer = 0; peer < size_; ++peer) {
+    if (peer != rank_) posts_[static_cast<std::size_t>(peer)] = &memory_.await_post(peer, sequence_, waiter);
   }
 }
 
@@ -49,7 +56,7 @@ void Agreement::await_posts(Waiter& waiter) {
 void Agreement::check(const Entry& entry, Waiter& waiter) {
   int other = 0;  // the first rank that does not agree with rank 0
   bool refused = post_of(0).fingerprint.is_refusal();
-  for (int rank = 1; rank < memory_.size(); ++rank) {
+  for (int rank = 1; rank < size_; ++rank) {
     const Fingerprint& fingerprint = post_of(rank).fingerprint;
     if (fingerprint == post_of(0).fingerprint) continue;
     if (other == 0) other = rank;
@@ -62,7 +69,7 @@ void Agreement::check(const Entry& entry, Waiter& waiter) {
 void Agreement::throw_refused() const {
   std::string text = "call #" + std::to_string(sequence_) + " " + describe() + " was not made";
   int culprit = -1;
-  for (int rank = 0; rank < memory_.size(); ++rank) {
+  for (int rank = 0; rank < size_; ++rank) {
     if (!post_of(rank).fingerprint.is_refusal()) continue;
     if (culprit < 0) culprit = rank;
     text += "; " + monitor_.describe(rank) + " refused: " + text_of(rank);
@@ -75,7 +82,7 @@ void Agreement::throw_disagreement(const Entry& entry, int other, Waiter& waiter
   ErrorContext context = monitor_.context(other, this);
   // The fingerprints have no room for shapes: each rank says in words what it called.
   exchange_texts(describe() + (entry.details == nullptr ? "" : " on " + entry.details->describe()), waiter);
-  for (int rank = 0; rank < memory_.size(); ++rank) {
+  for (int rank = 0; rank < size_; ++rank) {
     if (rank != 0 && text_of(rank) == text_of(0)) continue;
     text += (rank == 0 ? ": " : "; ") + monitor_.describe(rank) + " called " + text_of(rank);
   }
@@ -91,8 +98,8 @@ void Agreement::post_text(const std::string& text) {
   Post post{.fingerprint = Fingerprint::refusal(), .scale = 1.0, .payload = {}};
   const std::uint64_t bytes = std::min(text.size(), memory_.mailbox_bytes());
   std::memcpy(post.payload.data(), &bytes, sizeof(bytes));
-  std::memcpy(memory_.mailbox(memory_.rank(), ++sequence_), text.data(), bytes);
-  memory_.post(sequence_, post);
+  std::memcpy(memory_.mailbox(rank_, ++sequence_), text.data(), bytes);
+  publish(post);
 }
 
 /// What `rank` posted by post_text(). Needs its post.
@@ -125,7 +132,7 @@ void Agreement::settle_refusals(Waiter& waiter) {
 
 std::vector<int> Agreement::absent() const {
   std::vector<int> ranks;
-  for (int peer = 0; peer < memory_.size(); ++peer) {
+  for (int peer = 0; peer < size_; ++peer) {
     if (memory_.last_post(peer).sequence < sequence_) ranks.push_back(peer);
   }
   return ranks;

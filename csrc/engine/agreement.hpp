@@ -20,6 +20,7 @@ struct Entry {
   double scale = 1.0;                        // premul_sum: this rank's factor
   std::span<const Bytes> contribution = {};  // of a one-shot algorithm, in pieces; goes into the post or the mailbox
   Bytes note = {};                           // goes into the post, and then the contribution into the mailbox
+  Bytes places = {};                         // goes into the post, behind the room for a note
   const RequestDetails* details = nullptr;   // for an error that says what each rank called
 };
 
@@ -46,6 +47,7 @@ class Agreement final : public CallDescription {
 
  private:
   void post(const Entry& entry);
+  void publish(const Post& post);
   void await_posts(Waiter& waiter);
   void check(const Entry& entry, Waiter& waiter);
   [[noreturn]] void throw_refused() const;
@@ -58,6 +60,8 @@ class Agreement final : public CallDescription {
 
   const Monitor& monitor_;
   PeerMemory& memory_;
+  const int rank_;
+  const int size_;
   std::uint64_t sequence_ = 0;
   Fingerprint fingerprint_;
   std::vector<const Post*> posts_;

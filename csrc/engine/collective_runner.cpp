@@ -3,8 +3,8 @@
 #include <array>
 
 #include "algorithms/direct/exchange.hpp"
-#include "algorithms/direct/in_place.hpp"
 #include "algorithms/direct/one_shot.hpp"
+#include "algorithms/direct/pull.hpp"
 #include "algorithms/direct/staged.hpp"
 #include "algorithms/direct/two_shot.hpp"
 #include "common/error.hpp"
@@ -15,9 +15,12 @@
 namespace allred {
 namespace {
 
-bool is_direct(Algorithm algorithm) noexcept {
-  return algorithm == Algorithm::one_shot || algorithm == Algorithm::two_shot || algorithm == Algorithm::staged;
+/// Those that do without staging memory where the buffers are symmetric.
+bool is_staged(Algorithm algorithm) noexcept {
+  return algorithm == Algorithm::two_shot || algorithm == Algorithm::staged;
 }
+
+bool is_direct(Algorithm algorithm) noexcept { return algorithm == Algorithm::one_shot || is_staged(algorithm); }
 
 void run_direct(DirectCall& call, Algorithm algorithm) {
   if (algorithm == Algorithm::one_shot) return one_shot(call);
@@ -42,6 +45,7 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       monitor_(monitor),
       links_(std::move(links)),
       config_(config),
+      tuning_(config.tuning),
       agreement_(monitor, *links_.memory),
       watch_(monitor, agreement_),
       waiter_(watch_, *links_.doorbell, policy({})),
@@ -110,7 +114,7 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
   if (algorithm == Algorithm::one_shot) entry.contribution = one_shot_contribution(call);
   const bool splits = request.collective == Collective::all_to_all;
   if (splits) splits_.announce(request, algorithm, pieces_, entry);
-  if (algorithm == Algorithm::two_shot) symmetric_.announce(request, entry);
+  if (splits || is_staged(algorithm)) symmetric_.announce(request, entry);
   agreement_.enter(entry, waiter_);
   call.sequence = agreement_.sequence();
   if (splits) algorithm = splits_.settle(call, algorithm);
@@ -119,10 +123,11 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
     for (std::size_t rank = 0; rank < scales_.size(); ++rank) scales_[rank] = agreement_.posts()[rank]->scale;
     call.scales = scales_;
   }
-  if (algorithm == Algorithm::two_shot) {
-    if (const auto offsets = symmetric_.settle()) return in_place_all_reduce(call, symmetric_.memory(), *offsets);
-  }
-  run_direct(call, algorithm);
+  if (!is_staged(algorithm)) return run_direct(call, algorithm);
+  const SymmetricBuffers buffers = symmetric_.settle();
+  if (!can_pull(call, buffers)) return run_direct(call, algorithm);
+  pull(call, buffers);
+  monitor_.throw_if_over(&agreement_);  // a rank whose call failed may have changed its buffer before it was read
 }
 
 DirectCall CollectiveRunner::direct_call(const Request& request) {

@@ -19,9 +19,12 @@ void check(const Config& config, int size) {
   }
 }
 
-Connections check_and_connect(Bootstrap& bootstrap, const Config& config) {
+/// Puts the tuning on which the ranks agreed into `config`.
+Connections check_and_connect(Bootstrap& bootstrap, Config& config) {
   check(config, bootstrap.size());
-  return connect(bootstrap, config);
+  Connections connections = connect(bootstrap, config);
+  config.tuning = connections.tuning;
+  return connections;
 }
 
 std::exception_ptr closed_error() {
@@ -46,7 +49,7 @@ Communicator::Parts::~Parts() {
 }
 
 Communicator::Communicator(Bootstrap& bootstrap, const Config& config)
-    : config_(config), parts_(std::make_unique<Parts>(check_and_connect(bootstrap, config), config)) {}
+    : config_(config), parts_(std::make_unique<Parts>(check_and_connect(bootstrap, config_), config_)) {}
 
 Communicator::~Communicator() {
   if (fork_guard_.in_forked_child()) {
@@ -135,6 +138,11 @@ Messenger& Communicator::open_messenger() {
     parts.messenger.store(parts.messenger_owner.get(), std::memory_order_release);
   }
   return *parts.messenger_owner;
+}
+
+SymmetricMemory& Communicator::symmetric_memory() const {
+  check_owner();
+  return *parts_->connections.symmetric;
 }
 
 void Communicator::abort(const std::string& reason) {

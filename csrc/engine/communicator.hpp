@@ -33,6 +33,7 @@ class Communicator {
   int rank() const noexcept { return topology().rank; }
   int size() const noexcept { return topology().size(); }
   const Topology& topology() const noexcept { return parts_->connections.topology; }
+  /// As given, but for the tuning, which is rank 0's.
   const Config& config() const noexcept { return config_; }
 
   /// Carries out `request` and returns when its result is there. In this thread, where nothing submitted before is
@@ -66,8 +67,8 @@ class Communicator {
   /// The fault that ended the communicator, if one did.
   std::optional<Fault> fault() const { return parts_->monitor.fault(); }
 
-  /// Memory that the ranks' collectives work on without a copy.
-  SymmetricMemory& symmetric_memory() const noexcept { return *parts_->connections.symmetric; }
+  /// Memory that the ranks' collectives work on without a copy. Its buffers may outlive the communicator.
+  SymmetricMemory& symmetric_memory() const;
 
   Algorithm choose(const Request& request) const { return parts_->streams[0].load()->runner.choose(request); }
 

@@ -47,11 +47,12 @@ std::vector<bool> in_this_process(const Topology& topology) {
 Connections connect(Bootstrap& bootstrap, const Config& config) {
   const shm::Exchange exchange{bootstrap.rank(), bootstrap.size(),
                                [&bootstrap](const std::string& blob) { return bootstrap.all_gather(blob); }};
-  shm::Attached attached = shm::attach(exchange, config.staging_bytes, Deadline::after(config.timeout));
+  shm::Attached attached = shm::attach(exchange, config, Deadline::after(config.timeout));
   std::vector<bool> same_process = in_this_process(attached.topology);
   const std::shared_ptr<shm::Segment> segment = std::move(attached.segment);
   const auto symmetric = std::make_shared<shm::Heap>(segment->memory(), segment->rank());
   return {.topology = std::move(attached.topology),
+          .tuning = attached.tuning,
           .board = std::make_unique<shm::SegmentFaultBoard>(segment),
           .open_stream = [segment, symmetric](int stream) { return open_stream(*segment, symmetric, stream); },
           .open_point_to_point =

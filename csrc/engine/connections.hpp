@@ -7,6 +7,7 @@
 #include "bootstrap/bootstrap.hpp"
 #include "common/config.hpp"
 #include "common/topology.hpp"
+#include "common/tuning.hpp"
 #include "transport/fault_board.hpp"
 #include "transport/message_link.hpp"
 #include "transport/peer_memory.hpp"
@@ -36,6 +37,7 @@ struct PointToPointLinks {
 /// Opens links when they are first needed.
 struct Connections {
   Topology topology;
+  Tuning tuning;  // rank 0's
   std::unique_ptr<FaultBoard> board;
   std::function<CollectiveLinks(int stream)> open_stream;
   std::function<PointToPointLinks()> open_point_to_point;

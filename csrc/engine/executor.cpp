@@ -91,9 +91,9 @@ std::size_t Executor::allowed(std::uint32_t idx) const {
 }
 
 bool Executor::send_segment(MessageLink& link, const Step& step, Progress& progress, std::size_t limit) {
-  const auto room = link.reserve();
-  if (!room) return false;
   const std::size_t element = size_of(dtype_);
+  const auto room = link.reserve((limit - progress.count) * element);
+  if (!room) return false;
   const std::size_t count = std::min(limit - progress.count, room->size() / element);
   if (count != 0) std::memcpy(room->data(), address(step.range, progress.count), count * element);
   link.commit(count * element);

@@ -20,9 +20,11 @@ void MessageOutbox::forget(const MessageWork& work) {
 }
 
 MessageOutbox::Progress MessageOutbox::write(OutgoingFrame& frame) {
-  const auto room = link_.reserve();
-  if (!room) return Progress::blocked;
   const Message& message = frame.work->message();
+  const std::size_t carried =
+      frame.header.kind == FrameKind::eager || frame.header.kind == FrameKind::data ? message.bytes() : 0;
+  const auto room = link_.reserve(sizeof(frame.header) + carried + frame.text.size());
+  if (!room) return Progress::blocked;
   bool finished = true;
   std::span<std::byte> left = fill(*room, &frame.header, sizeof(frame.header));
   if (frame.header.kind == FrameKind::eager) {

@@ -5,24 +5,21 @@
 
 namespace allred {
 
-/// The right to run calls, where it is free.
+/// Holds the right to run calls; the first constructor, where it is free.
 class OperationQueue::Execution {
  public:
-  Execution(OperationQueue& queue, std::try_to_lock_t tag) : lock_(queue.executing_, tag), queue_(queue) { enter(); }
-  explicit Execution(OperationQueue& queue) : lock_(queue.executing_), queue_(queue) { enter(); }
+  Execution(ExecutionRight& right, std::try_to_lock_t) : right_(right), has_it_(right.try_take()) {}
+  explicit Execution(ExecutionRight& right) : right_(right), has_it_(true) { right.take(); }
   Execution(const Execution&) = delete;  // one thread's
   Execution& operator=(const Execution&) = delete;
   ~Execution() {
-    if (lock_.owns_lock()) queue_.executor_.store({}, std::memory_order_relaxed);
+    if (has_it_) right_.give();
   }
-  explicit operator bool() const noexcept { return lock_.owns_lock(); }
+  explicit operator bool() const noexcept { return has_it_; }
 
  private:
-  void enter() noexcept {
-    if (lock_.owns_lock()) queue_.executor_.store(std::this_thread::get_id(), std::memory_order_relaxed);
-  }
-  std::unique_lock<std::mutex> lock_;
-  OperationQueue& queue_;
+  ExecutionRight& right_;
+  const bool has_it_;
 };
 
 OperationQueue::OperationQueue(Run run, Abort abort, int depth)
@@ -34,8 +31,8 @@ OperationQueue::~OperationQueue() {
 }
 
 bool OperationQueue::try_run(const Request& request, CheckInterrupt check_interrupt) {
-  check_not_reentered();
-  const Execution execution(*this, std::try_to_lock);
+  const Execution execution(execution_, std::try_to_lock);
+  if (!execution) check_not_reentered();
   if (!execution || pending_.load(std::memory_order_acquire) != 0) return false;
   run_(request, {.in_background = false, .check_interrupt = check_interrupt});
   return true;
@@ -138,7 +135,7 @@ void OperationQueue::help(const Work& work, CheckInterrupt check_interrupt) {
   while (!work.done()) {
     std::shared_ptr<CollectiveWork> first;  // may want the interpreter when it goes, and so outlives the execution
     {
-      const Execution execution(*this, std::try_to_lock);
+      const Execution execution(execution_, std::try_to_lock);
       if (!execution || !(first = next())) return;
       run_one(first, {.in_background = false, .check_interrupt = check_interrupt});
     }
@@ -154,7 +151,7 @@ void OperationQueue::run_in_background() {
     lock.unlock();
     std::shared_ptr<CollectiveWork> work;
     {
-      const Execution execution(*this);
+      const Execution execution(execution_);
       if ((work = next())) run_one(work, {.in_background = true});
     }
     work.reset();  // may want the interpreter, and so goes without a lock
@@ -170,7 +167,7 @@ void OperationQueue::run_in_background() {
 }
 
 void OperationQueue::check_not_reentered() const {
-  if (executor_.load(std::memory_order_relaxed) != std::this_thread::get_id()) return;
+  if (!execution_.is_this_threads()) return;
   throw Error(ErrorCode::unsupported,
               "called from a signal handler that interrupted a call on the same communicator, for which it would wait");
 }
@@ -188,7 +185,7 @@ void OperationQueue::close(std::exception_ptr reason) {
   call_callbacks();
   // A signal handler may close under a call of its own thread, for which the progress threads wait; they find nothing
   // to do when it has ended.
-  const bool reentered = executor_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  const bool reentered = execution_.is_this_threads();
   for (std::thread& thread : progress) {
     // A work's callback may drop the communicator's last owner, on this very thread.
     reentered || thread.get_id() == std::this_thread::get_id() ? thread.detach() : thread.join();

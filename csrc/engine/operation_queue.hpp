@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/collective_work.hpp"
+#include "engine/execution_right.hpp"
 
 namespace allred {
 
@@ -50,8 +51,6 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   /// Ends the progress threads. What is still queued ends with `reason`.
   void close(std::exception_ptr reason);
 
-  int depth() const noexcept { return depth_; }
-
  private:
   class Execution;
 
@@ -73,9 +72,8 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   Run run_;
   Abort abort_;
   const int depth_;
-  std::mutex executing_;                     // held by whoever runs calls
-  std::atomic<std::thread::id> executor_{};  // whoever that is
-  std::mutex mutex_;                         // guards what follows
+  ExecutionRight execution_;  // of whoever runs calls
+  std::mutex mutex_;          // guards what follows
   std::condition_variable submitted_;
   std::deque<std::shared_ptr<CollectiveWork>> works_;
   std::atomic<std::size_t> pending_{0};  // queued or running

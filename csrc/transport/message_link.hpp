@@ -17,8 +17,9 @@ class MessageLink {
   /// The largest message, in bytes; a multiple of 64.
   virtual std::size_t max_message_bytes() const noexcept = 0;
 
-  /// Room for the next message to the peer (max_message_bytes, aligned to 64), or nothing while the link is full.
-  virtual std::optional<std::span<std::byte>> reserve() = 0;
+  /// Room for the next message to the peer, of `bytes` or of max_message_bytes if that is less, aligned to 64; or
+  /// nothing while the link is full. Throws Error(system) where the machine has no memory left.
+  virtual std::optional<std::span<std::byte>> reserve(std::size_t bytes) = 0;
   /// Sends the first `bytes` of the reserved room; 0 is a message too. Release.
   virtual void commit(std::size_t bytes) = 0;
 

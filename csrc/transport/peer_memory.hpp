@@ -14,6 +14,7 @@ namespace allred {
 /// What a rank announces when it enters a collective. A message of up to 32 bytes travels inside.
 struct Post {
   static constexpr std::size_t kPayloadBytes = 32;
+  static constexpr std::size_t kNoteBytes = kPayloadBytes / 2;  // in its place: what the rank says of the call
 
   Fingerprint fingerprint;
   double scale = 1.0;  // premul_sum: this rank's factor
@@ -24,14 +25,14 @@ struct Post {
 /// round of that number.
 enum class Flag : std::uint8_t {
   staged,    // its part lies in its staging memory
-  reduced,   // its share of the sum lies in its staging memory
-  released,  // it has read what it needs from the others' staging memory
+  reduced,   // its share of the sum lies where the peers expect it
+  released,  // it has read what it needs from the others' memory
 };
 inline constexpr std::size_t kNumFlags = 3;
 
-/// The memory that the ranks of one host show each other. A rank writes only what it owns (its post, mailbox, staging
-/// memory and flags) and reads everyone's. Used by the one thread that runs the communicator's operations; the verbs
-/// say how they order memory.
+/// The memory that the ranks of one host show each other. A rank writes only what it owns (its post, mailbox and flags,
+/// and its staging memory, which an algorithm may also have a peer write in its turn) and reads everyone's. Used by the
+/// one thread that runs the communicator's operations; the verbs say how they order memory.
 class PeerMemory {
  public:
   virtual ~PeerMemory() = default;
@@ -39,10 +40,10 @@ class PeerMemory {
   virtual int rank() const noexcept = 0;
   virtual int size() const noexcept = 0;
 
-  /// Release: publishes `post` and all this rank wrote before as its entry to collective `sequence`. Posts of two
-  /// successive sequences stay readable, which is enough: a rank that posts n has read all posts of n - 1, so nobody
-  /// still reads those of n - 2.
-  virtual void post(std::uint64_t sequence, const Post& post) = 0;
+  /// Release: publishes `post` and all this rank wrote before as its entry to collective `sequence`, and answers where
+  /// the peers read it. Posts of two successive sequences stay readable, which is enough: a rank that posts n has read
+  /// all posts of n - 1, so nobody still reads those of n - 2.
+  virtual const Post& post(std::uint64_t sequence, const Post& post) = 0;
   /// Blocks until `peer` has posted `sequence`. Acquire: pairs with post().
   virtual const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) = 0;
 
@@ -57,7 +58,7 @@ class PeerMemory {
   virtual std::byte* mailbox(int peer, std::uint64_t sequence) noexcept = 0;
   virtual std::size_t mailbox_bytes() const noexcept = 0;
 
-  /// Memory of `peer` for large messages, written by it and ordered by the flags. reserve_staging() must have been
+  /// Memory of `peer` for large messages, ordered by the flags. reserve_staging() must have been
   /// called by its owner, which throws Error(system) where the machine has no memory left.
   virtual void reserve_staging() = 0;
   virtual std::byte* staging(int peer) noexcept = 0;

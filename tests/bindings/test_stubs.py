@@ -1,4 +1,4 @@
-"""_core.pyi says what the module has, as mypy's stubtest sees it."""
+"""_core.pyi and _floors.pyi say what the modules have, as mypy's stubtest sees it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ follow_imports = skip
 """
 # pybind11's classes have a metaclass of their own, and those that Python cannot make an __init__ that says so.
 ALLOWED = r"""
-allred\._core\.[A-Z]\w*
-allred\._core\.(Work|MessageWork|ScheduleStatistics)\.__init__
+allred\._(core|floors)\.[A-Z]\w*
+allred\._core\.(Work|MessageWork|SymmetricBuffer|ScheduleStatistics|Choice|Prediction|Timeline)\.__init__
 """
 
 
-def test_the_stubs_agree_with_the_module(tmp_path: Path) -> None:
+def test_the_stubs_agree_with_the_modules(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
     (tmp_path / "mypy.ini").write_text(CONFIGURATION)
     (tmp_path / "allowed").write_text(ALLOWED)
     options = ["--mypy-config-file", tmp_path / "mypy.ini", "--allowlist", tmp_path / "allowed"]
-    command = [sys.executable, "-m", "mypy.stubtest", "allred._core", "--concise", *options]
+    command = [sys.executable, "-m", "mypy.stubtest", "allred._core", "allred._floors", "--concise", *options]
     ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100)
     assert ended.returncode == 0, ended.stdout

@@ -40,6 +40,25 @@ def trains(rank: int, size: int, shape: tuple[int, ...], options: dict[str, Any]
     torch.testing.assert_close(whole(list(module.parameters())), expected, rtol=tolerance, atol=tolerance)
 
 
+def trains_in_symmetric_memory(rank: int, size: int) -> None:
+    module = sharded(size, (size,))
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.set_allocate_memory_from_process_group_for_comm(True)
+    loss(module, *batch(rank, 0)).backward()
+    alone = model()
+    for peer in range(size):
+        (loss(alone, *batch(peer, 0)) / size).backward()
+    actual = whole([parameter.grad for parameter in module.parameters()])
+    torch.testing.assert_close(actual, [parameter.grad for parameter in alone.parameters()])
+    group = next(module.parameters()).device_mesh.get_group()
+    assert group._get_backend(torch.device("cpu")).memory_stats()["symmetric_peak_bytes"] > 0
+
+
+def test_symmetric_memory(ranks: Any) -> None:
+    ranks.run(2, trains_in_symmetric_memory)
+
+
 @pytest.mark.parametrize(
     ("shape", "options"),
     [

@@ -86,6 +86,7 @@ def version_of(wheel: Path) -> str:
 def test_the_wheel_holds_libraries_and_types(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {"allred/liballred.so", f"allred/_core{EXT_SUFFIX}", "allred/_core.pyi", "allred/py.typed"}
+    expected.add("allred/cli/bench/peers/oneccl/_oneccl.cpp")
     if HAS_TORCH:
         expected.add(f"allred/_c10d{EXT_SUFFIX}")
     assert expected <= names

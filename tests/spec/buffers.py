@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,11 @@ def argument(array: Array, dtype: str) -> Any:
 
 
 class Guarded:
-    """An array between two guards."""
+    """An array between two guards, in memory that `empty` makes."""
 
-    def __init__(self, dtype: str, count: int) -> None:
+    def __init__(self, dtype: str, count: int, empty: Callable[..., Array] = np.empty) -> None:
         self.dtype = dtype
-        self._whole = np.empty(count + 2 * _GUARD, storage(dtype))
+        self._whole = empty(count + 2 * _GUARD, storage(dtype))
         self._whole.view(np.uint8)[:] = _GUARD_BYTE
         self.array = self._whole[_GUARD : _GUARD + count]
 

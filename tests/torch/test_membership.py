@@ -31,11 +31,12 @@ def summed(group: Any, value: float = 1.0) -> float:
 
 
 def options_of_a_group(rank: int, size: int) -> None:
-    given = allred.Options(wait="sleep", staging_bytes=8192, all_reduce_algorithm="ring")
+    given = allred.Options(wait="sleep", staging_bytes=8192, all_reduce_algorithm="ring", tuning="off")
     group = dist.new_group(pg_options=given, timeout=timedelta(seconds=7))
     options = backend_of(group).options
     assert options is backend_of(group).options
     assert (options.wait, options.staging_bytes, options.all_reduce_algorithm) == ("sleep", 8192, "ring")
+    assert options.tuning == "off"
     assert options.backend == "allred"
     assert options._timeout == timedelta(seconds=7)
     assert options.group_name == group.group_name
@@ -49,7 +50,12 @@ def options_of_a_group(rank: int, size: int) -> None:
 
 
 def wrong_options(rank: int, size: int) -> None:
-    for name, value in [("wait", "sometimes"), ("staging_bytes", 64), ("all_reduce_algorithm", "fast")]:
+    for name, value in [
+        ("wait", "sometimes"),
+        ("staging_bytes", 64),
+        ("all_reduce_algorithm", "fast"),
+        ("tuning", "/no/table"),
+    ]:
         with pytest.raises(ValueError, match=f"{name}.*{value}|{value}"):
             dist.new_group(pg_options=allred.Options(**{name: value}))
     with pytest.raises(TypeError, match=r"pg_options must be allred\.Options"):

@@ -43,8 +43,9 @@ def memory_files() -> list[int]:
 
 
 def reserved_bytes() -> int:
-    """Shared memory that is backed by pages."""
-    return sum(os.fstat(fd).st_blocks * 512 for fd in memory_files())
+    """Shared memory that is backed by pages. A file may have several descriptors."""
+    files = {(state.st_dev, state.st_ino): state.st_blocks for state in map(os.fstat, memory_files())}
+    return 512 * sum(files.values())
 
 
 def mappings() -> list[str]:

@@ -17,6 +17,7 @@ from allred import _core
 SMALL = 256 << 10  # a rank
 STAGING_BYTES = 3 << 20
 CHANNEL_BYTES = 256 << 10
+PAGE = 4096
 
 SCHEDULED = _core.schedule_algorithms()
 
@@ -92,7 +93,7 @@ def test_channels_are_reserved_when_first_needed() -> None:
 
     def run(comm: allred.Communicator) -> None:
         on_rank_0(comm, lambda: sizes.append(process_state.reserved_bytes()))
-        comm.all_reduce(np.ones(100_000, np.float32), algorithm="ring")
+        comm.all_reduce(np.ones(1_000_000, np.float32), algorithm="ring")
         on_rank_0(comm, lambda: sizes.append(process_state.reserved_bytes()))
 
     sizes: list[int] = []
@@ -100,7 +101,7 @@ def test_channels_are_reserved_when_first_needed() -> None:
     assert sizes[1] - sizes[0] == 4 * CHANNEL_BYTES
 
 
-def test_messages_reserve_a_channel_to_each_rank_sent_to() -> None:
+def test_small_messages_reserve_a_page_for_each_that_may_be_under_way() -> None:
     def run(comm: allred.Communicator) -> None:
         array = np.ones(10)
         comm.recv(array, comm.rank - 1) if comm.rank else None  # all have opened what they need to receive
@@ -111,14 +112,16 @@ def test_messages_reserve_a_channel_to_each_rank_sent_to() -> None:
         if comm.rank == 3:
             comm.recv(array)
         on_rank_0(comm, lambda: sizes.append(process_state.reserved_bytes()))
-        for _ in range(50):
-            comm.send(array, 1) if comm.rank == 0 else comm.recv(array, 0) if comm.rank == 1 else None
-        on_rank_0(comm, lambda: sizes.append(process_state.reserved_bytes()))
+        for _ in range(2):
+            for _ in range(50):
+                comm.send(array, 1) if comm.rank == 0 else comm.recv(array, 0) if comm.rank == 1 else None
+            on_rank_0(comm, lambda: sizes.append(process_state.reserved_bytes()))
 
     sizes: list[int] = []
     allred.run_threads(run, 4)
-    assert sizes[1] - sizes[0] == CHANNEL_BYTES
-    assert sizes[2] == sizes[1]
+    assert sizes[1] - sizes[0] == PAGE, "the first message to a rank"
+    assert sizes[2] - sizes[1] == 7 * PAGE, "one of the channel's eight slots was in use"
+    assert sizes[3] == sizes[2]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])

@@ -11,6 +11,7 @@ Record = dict[str, Any]
 
 # A barrier that takes so many times longer before than after, or the reverse, tells that the machine's state moved.
 UNSTABLE_RATIO = 1.5
+IN_PLACE_FLOOR = "in place"
 
 
 def bus_factor(collective: str, ranks: int) -> float:
@@ -19,54 +20,56 @@ def bus_factor(collective: str, ranks: int) -> float:
     So busbw can be compared with the hardware's bandwidth, and between numbers of ranks.
     """
     shared = (ranks - 1) / ranks
-    return {"all_reduce": 2 * shared, "all_gather": shared, "reduce_scatter": shared}.get(collective, 1.0)
+    if collective == "all_reduce":
+        return 2 * shared
+    return shared if collective in ("all_gather", "reduce_scatter", "gather", "scatter", "all_to_all") else 1.0
 
 
-def library_record(name: str, block_seconds: Sequence[float], calls: int, wrong: int) -> Record:
-    """One library at one size.
-
-    Args:
-        name: the library.
-        block_seconds: each block's time on its slowest rank.
-        calls: calls a block.
-        wrong: elements that differed from what they must be, over all ranks and blocks.
-    """
+def times_record(block_seconds: Sequence[float], calls: int) -> Record:
+    """Microseconds a call, from each block's time on its slowest rank; percentiles are those over blocks."""
     times = np.asarray(block_seconds) / calls * 1e6
-    p50, p95 = np.percentile(times, [50, 95])
+    p50, p95, p99 = np.percentile(times, [50, 95, 99])
     return {
-        "library": name,
-        "time_us": _rounded(p50),
-        "p50_us": _rounded(p50),
-        "p95_us": _rounded(p95),
-        "min_us": _rounded(times.min()),
-        "wrong": wrong,
+        "time_us": rounded(p50),
+        "p50_us": rounded(p50),
+        "p95_us": rounded(p95),
+        "p99_us": rounded(p99),
+        "min_us": rounded(times.min()),
+        "blocks_us": [rounded(time) for time in times],
         "calls_per_block": calls,
-        "blocks_us": [_rounded(time) for time in times],
     }
 
 
-def size_record(size: int, count: int, barrier_us: tuple[float, float], libraries: list[Record]) -> Record:
-    """All libraries at one size; `barrier_us` is the barrier's time before and after."""
+def size_record(size: int, count: int, barrier_us: tuple[float, float]) -> Record:
+    """What is said of a size as a whole; `barrier_us` is the barrier's time before and after."""
     before, after = barrier_us
     return {
         "size": size,
         "count": count,
-        "barrier_us": {"before": _rounded(before), "after": _rounded(after)},
+        "barrier_us": {"before": rounded(before), "after": rounded(after)},
         "unstable": max(before, after) > UNSTABLE_RATIO * min(before, after),
-        "libraries": libraries,
     }
 
 
 def derive(record: Record, collective: str, ranks: int, peers: Sequence[str]) -> None:
-    """Adds to each library of a size record its algbw and busbw in GB/s and, for those of allred, peer time / own."""
-    times = {library["library"]: library["time_us"] for library in record["libraries"]}
+    """Adds to each library of a size's record what follows from the times of all.
+
+    These are algbw and busbw in GB/s, the fraction of the speed of the in-place floor (None where there is none), and,
+    for those of allred, each peer's time / own, where the peer was measured in the same placement.
+    """
+    times = {(library["name"], library["placement"]): library["time_us"] for library in record["libraries"]}
+    floors = {floor["name"]: floor["time_us"] for floor in record["floors"]}
     for library in record["libraries"]:
-        algbw = record["size"] / library["time_us"] / 1e3
-        library["algbw"] = _rounded(algbw)
-        library["busbw"] = _rounded(algbw * bus_factor(collective, ranks))
-        if library["library"] not in peers:
-            library["speedup"] = {peer: _rounded(times[peer] / library["time_us"]) for peer in peers if peer in times}
+        time, placement = library["time_us"], library["placement"]
+        algbw = record["size"] / time / 1e3
+        library["algbw"] = rounded(algbw)
+        library["busbw"] = rounded(algbw * bus_factor(collective, ranks))
+        library["of_floor"] = rounded(floors[IN_PLACE_FLOOR] / time) if IN_PLACE_FLOOR in floors else None
+        if library["name"] not in peers:
+            found = {peer: times[peer, placement] for peer in peers if (peer, placement) in times}
+            library["speedup"] = {peer: rounded(other / time) for peer, other in found.items()}
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """To the four digits that are worth keeping."""
     return float(f"{value:.4g}")

@@ -31,6 +31,14 @@ void DirectCall::reduce_sources(std::byte* destination, std::size_t num_elements
           .divisor = op == ReduceOp::avg ? static_cast<std::size_t>(size()) : 1});
 }
 
+Chunk DirectCall::chunk_in_lines(std::size_t num_elements, int owner) const noexcept {
+  const std::size_t a_line = kCacheLine / element_bytes();
+  const std::size_t num_lines = ceil_div(num_elements, a_line);
+  const Chunk lines = chunk_of(num_lines, static_cast<std::size_t>(size()), static_cast<std::size_t>(owner));
+  const std::size_t begin = std::min(lines.offset * a_line, num_elements);
+  return {begin, std::min((lines.offset + lines.count) * a_line, num_elements) - begin};
+}
+
 void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept {
   if (destination != source && bytes != 0) std::memcpy(destination, source, bytes);
 }
@@ -47,8 +55,10 @@ void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t
 
 StagingRing::StagingRing(DirectCall& call) : call_(call), first_(call.round) {
   call.memory.reserve_staging();
-  const std::size_t most = call.memory.staging_bytes() / kDepth / 64 * 64;
-  slot_bytes_ = std::min(most, round_up(call.chunk_bytes, 64));
+  const std::size_t most = call.memory.staging_bytes() / kDepth / kCacheLine * kCacheLine;
+  const std::size_t least =
+      kCacheLine * static_cast<std::size_t>(call.size());  // two_shot gives each rank a line of its own
+  slot_bytes_ = std::min(most, std::max(round_up(call.chunk_bytes, kCacheLine), least));
 }
 
 }  // namespace allred

@@ -1,6 +1,7 @@
 // What a direct algorithm is given for one call, and the staging memory it works through.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,6 +14,9 @@
 #include "transport/peer_memory.hpp"
 
 namespace allred {
+
+/// Copies unless source and destination are the same place.
+void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
 
 /// One call on one rank. Counts are those of ScheduleSpec; where those of an all_to_all differ, `count` is 0 and the
 /// blocks say. `input` and `output` are the same address or do not overlap.
@@ -59,12 +63,31 @@ struct DirectCall {
     for (int step = 1; step < size(); ++step) f((rank() + step) % size());
   }
 
+  /// The part of `num_elements` that `owner` reduces, in whole cache lines: vectors do not straddle two lines, and no
+  /// two ranks write to one.
+  Chunk chunk_in_lines(std::size_t num_elements, int owner) const noexcept;
+
   /// destination = op over `sources`, which hold one pointer a rank, in rank order: the same bits on every rank.
   void reduce_sources(std::byte* destination, std::size_t num_elements) const;
-};
 
-/// Copies unless source and destination are the same place.
-void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
+  /// Reduces `chunk` of the message into the output and copies the sum on to each peer, block by block, while it is in
+  /// the nearest cache. `contribution_of(rank)` is where a rank's contribution to the chunk lies, `copy_of(peer)` where
+  /// the peer's copy of the sum goes.
+  template <class ContributionOf, class CopyOf>
+  void reduce_and_share(Chunk chunk, ContributionOf&& contribution_of, CopyOf&& copy_of) const {
+    constexpr std::size_t kBlockBytes = 4096;  // beyond, memcpy turns to string instructions, which are slower here
+    std::byte* const sum = output + chunk.offset * element_bytes();
+    const std::size_t chunk_end = chunk.count * element_bytes();
+    for (std::size_t done = 0; done < chunk_end; done += kBlockBytes) {
+      const std::size_t block = std::min(kBlockBytes, chunk_end - done);
+      for (int rank = 0; rank < size(); ++rank) {
+        sources[static_cast<std::size_t>(rank)] = contribution_of(rank) + done;
+      }
+      reduce_sources(sum + done, block / element_bytes());
+      for_each_peer([&](int peer) { copy_bytes(copy_of(peer) + done, sum + done, block); });
+    }
+  }
+};
 
 /// Copies into memory that peers have read. The lines are theirs until taken back, which takes as long as a read from
 /// another core; so that is asked for ahead of the stores.

@@ -15,7 +15,7 @@ struct SplitNote {
   bool is_even = true;
   bool has_data = false;  // the blocks for the others are in the mailbox, one after the other, in rank order
 };
-static_assert(sizeof(SplitNote) <= Post::kPayloadBytes);
+static_assert(sizeof(SplitNote) <= Post::kNoteBytes);
 
 constexpr std::size_t split_row_bytes(int size) noexcept {
   return 2 * static_cast<std::size_t>(size) * sizeof(std::uint64_t);

@@ -5,6 +5,9 @@
 namespace allred {
 namespace {
 
+/// How many rounds a rank stages before the one it reduces. A slot is free once its rank has gathered from it.
+constexpr std::uint64_t kAhead = StagingRing::kDepth - 1;
+
 class TwoShot {
  public:
   explicit TwoShot(DirectCall& call) : call_(call), ring_(call), size_(static_cast<std::size_t>(call.size())) {
@@ -18,7 +21,7 @@ class TwoShot {
   void stage(std::uint64_t round) {
     call_.for_each_peer([&](int peer) {
       const Chunk chunk = chunk_in(round, peer);
-      copy_to_shared(staged(call_.rank(), peer, round), call_.input + bytes(chunk.offset), bytes(chunk.count));
+      copy_to_shared(slot(call_.rank(), peer, round), call_.input + bytes(chunk.offset), bytes(chunk.count));
     });
     call_.memory.signal(Flag::staged, ring_.epoch(round));
   }
@@ -26,11 +29,11 @@ class TwoShot {
   void reduce(std::uint64_t round) {
     call_.for_each_peer([&](int peer) { call_.memory.wait(peer, Flag::staged, ring_.epoch(round), call_.waiter); });
     const Chunk chunk = chunk_in(round, call_.rank());
-    for (std::size_t done = 0; done < chunk.count;) {
-      const std::size_t count = std::min(chunk.count - done, kBlockBytes / call_.element_bytes());
-      reduce_block(round, chunk.offset + done, done, count);
-      done += count;
-    }
+    const int self = call_.rank();
+    const std::byte* const own = call_.input + bytes(chunk.offset);
+    call_.reduce_and_share(
+        chunk, [&](int rank) { return rank == self ? own : slot(rank, self, round); },
+        [&](int peer) { return slot(peer, self, round); });
     call_.memory.signal(Flag::reduced, ring_.epoch(round));
   }
 
@@ -38,37 +41,23 @@ class TwoShot {
     call_.for_each_peer([&](int peer) {
       call_.memory.wait(peer, Flag::reduced, ring_.epoch(round), call_.waiter);
       const Chunk chunk = chunk_in(round, peer);
-      copy_bytes(call_.output + bytes(chunk.offset), staged(peer, peer, round), bytes(chunk.count));
+      copy_bytes(call_.output + bytes(chunk.offset), slot(call_.rank(), peer, round), bytes(chunk.count));
     });
   }
 
  private:
-  /// Reduced into the output and copied on to the slot while still in the nearest cache.
-  static constexpr std::size_t kBlockBytes = 8192;
-
   std::size_t bytes(std::size_t num_elements) const noexcept { return num_elements * call_.element_bytes(); }
 
   /// The elements of the message that `owner` reduces in `round`.
   Chunk chunk_in(std::uint64_t round, int owner) const noexcept {
     const std::size_t first = round * piece_count_;
-    const Chunk chunk = chunk_of(std::min(piece_count_, call_.count - first), size_, static_cast<std::size_t>(owner));
+    const Chunk chunk = call_.chunk_in_lines(std::min(piece_count_, call_.count - first), owner);
     return {first + chunk.offset, chunk.count};
   }
 
-  /// Where `holder` shows the chunk of `owner`: its own contribution to it, or the sum, if it is the owner.
-  std::byte* staged(int holder, int owner, std::uint64_t round) const noexcept {
+  /// Where `holder` shows `owner` its contribution to the chunk of `owner`, who answers with the sum in the same place.
+  std::byte* slot(int holder, int owner, std::uint64_t round) const noexcept {
     return ring_.slot(holder, round) + static_cast<std::size_t>(owner) * chunk_stride_;
-  }
-
-  void reduce_block(std::uint64_t round, std::size_t element, std::size_t in_chunk, std::size_t count) {
-    const int self = call_.rank();
-    for (int peer = 0; peer < call_.size(); ++peer) {
-      call_.sources[static_cast<std::size_t>(peer)] =
-          peer == self ? call_.input + bytes(element) : staged(peer, self, round) + bytes(in_chunk);
-    }
-    std::byte* sum = call_.output + bytes(element);
-    call_.reduce_sources(sum, count);
-    copy_to_shared(staged(self, self, round) + bytes(in_chunk), sum, bytes(count));
   }
 
   DirectCall& call_;
@@ -83,11 +72,11 @@ class TwoShot {
 void two_shot_all_reduce(DirectCall& call) {
   TwoShot shot(call);
   const std::uint64_t rounds = shot.num_rounds();
-  if (rounds != 0) shot.stage(0);
+  for (std::uint64_t round = 0; round < std::min(rounds, kAhead); ++round) shot.stage(round);
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    if (round + 1 < rounds) shot.stage(round + 1);
     shot.reduce(round);
     if (round > 0) shot.gather(round - 1);
+    if (round + kAhead < rounds) shot.stage(round + kAhead);
   }
   if (rounds != 0) shot.gather(rounds - 1);
   call.round += rounds;

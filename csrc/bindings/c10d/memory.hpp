@@ -18,4 +18,7 @@ at::Tensor allocate_tensor(const std::shared_ptr<Communicator>& communicator, st
 /// The same memory as an allocator, for whoever builds tensors of their own.
 std::shared_ptr<c10::Allocator> make_allocator(std::shared_ptr<Communicator> communicator);
 
+/// Frees what such an allocator gave out; false where it was another's.
+bool free_symmetric(void* data) noexcept;
+
 }  // namespace allred::backend

@@ -4,6 +4,7 @@
 #include <torch/csrc/utils/pybind.h>
 
 #include "bindings/c10d/futures.hpp"
+#include "bindings/c10d/memory_scope.hpp"
 #include "bindings/c10d/process_group.hpp"
 #include "engine/communicator.hpp"
 
@@ -66,11 +67,13 @@ c10::intrusive_ptr<ProcessGroupAllred> make_process_group(const c10::intrusive_p
 c10::intrusive_ptr<GroupOptions> make_options(std::optional<milliseconds> timeout,
                                               std::optional<std::int64_t> staging_bytes,
                                               std::optional<std::string> wait,
-                                              std::optional<std::string> all_reduce_algorithm) {
+                                              std::optional<std::string> all_reduce_algorithm,
+                                              std::optional<std::string> tuning) {
   auto options = c10::make_intrusive<GroupOptions>(timeout.value_or(kBackendDefaultTimeout));
   options->staging_bytes = staging_bytes;
   options->wait = std::move(wait);
   options->all_reduce_algorithm = std::move(all_reduce_algorithm);
+  options->tuning = std::move(tuning);
   return options;
 }
 
@@ -89,10 +92,11 @@ void register_options(py::module_& module) {
   py::class_<GroupOptions, ::c10d::Backend::Options, c10::intrusive_ptr<GroupOptions>>(module, "Options", kOptionsDoc)
       .def(py::init(&make_options), py::kw_only(), py::arg("timeout") = py::none(),
            py::arg("staging_bytes") = py::none(), py::arg("wait") = py::none(),
-           py::arg("all_reduce_algorithm") = py::none())
+           py::arg("all_reduce_algorithm") = py::none(), py::arg("tuning") = py::none())
       .def_readwrite("staging_bytes", &GroupOptions::staging_bytes)
       .def_readwrite("wait", &GroupOptions::wait)
       .def_readwrite("all_reduce_algorithm", &GroupOptions::all_reduce_algorithm)
+      .def_readwrite("tuning", &GroupOptions::tuning)
       .def("__copy__", &copy_of)
       .def("__deepcopy__", [](const GroupOptions& self, const py::dict&) { return copy_of(self); }, py::arg("memo"));
 }
@@ -111,7 +115,9 @@ void register_process_group(py::module_& module) {
             if (timeout) options.timeout = *timeout;
             self.monitoredBarrier(options, wait_all_ranks);
           },
-          py::arg("timeout") = py::none(), py::arg("wait_all_ranks") = false, py::call_guard<py::gil_scoped_release>());
+          py::arg("timeout") = py::none(), py::arg("wait_all_ranks") = false, py::call_guard<py::gil_scoped_release>())
+      .def("_enter_memory_scope", [](ProcessGroupAllred& self) { enter_memory_scope(self.getMemAllocator()); })
+      .def_static("_leave_memory_scope", &leave_memory_scope);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct GroupOptions final : ::c10d::Backend::Options {
   std::optional<std::int64_t> staging_bytes;
   std::optional<std::string> wait;
   std::optional<std::string> all_reduce_algorithm;
+  std::optional<std::string> tuning;
 };
 
 }  // namespace allred::backend

@@ -5,6 +5,7 @@
 #include "bindings/core/names.hpp"
 #include "bindings/core/register.hpp"
 #include "bindings/core/seconds.hpp"
+#include "bindings/core/tuning.hpp"
 
 namespace py = pybind11;
 
@@ -22,12 +23,14 @@ void destroy_without_gil(Communicator* communicator) {
 }
 
 std::shared_ptr<Communicator> make_communicator(Bootstrap& bootstrap, double timeout, std::size_t staging_bytes,
-                                                const std::string& wait, const std::string& all_reduce_algorithm) {
+                                                const std::string& wait, const std::string& all_reduce_algorithm,
+                                                const TuningNumbers& tuning) {
   Config config;
   config.timeout = milliseconds_from(timeout);
   config.staging_bytes = staging_bytes;
   config.all_reduce = algorithm_named(all_reduce_algorithm);
   config.wait = wait_mode_named(wait);
+  config.tuning = tuning_from(tuning);
   const py::gil_scoped_release no_gil;
   return {new Communicator(bootstrap, config), destroy_without_gil};
 }
@@ -75,10 +78,11 @@ void register_communicator(py::module_& module) {
   py::class_<Communicator, std::shared_ptr<Communicator>> communicator(module, "Communicator");
   communicator
       .def(py::init(&make_communicator), py::arg("bootstrap"), py::kw_only(), py::arg("timeout"),
-           py::arg("staging_bytes"), py::arg("wait"), py::arg("all_reduce_algorithm"))
+           py::arg("staging_bytes"), py::arg("wait"), py::arg("all_reduce_algorithm"), py::arg("tuning"))
       .def_property_readonly("rank", &Communicator::rank)
       .def_property_readonly("size", &Communicator::size)
       .def_property_readonly("num_cores", [](const Communicator& self) { return self.topology().num_cores; })
+      .def_property_readonly("tuning", [](const Communicator& self) { return numbers_of(self.config().tuning); })
       .def("abort", &Communicator::abort, py::arg("reason") = "asked for by the program")
       .def("close", &Communicator::close, py::call_guard<py::gil_scoped_release>())
       .def("chosen_algorithm", &chosen_algorithm, py::arg("collective"), py::arg("count"), py::arg("dtype") = "float32")
@@ -89,6 +93,7 @@ void register_communicator(py::module_& module) {
   add_block_collectives(communicator);
   add_all_to_all(communicator);
   register_messages(module, communicator);
+  register_symmetric(module, communicator);
 }
 
 }  // namespace allred::bindings

@@ -29,6 +29,27 @@ PyObject* all_reduce(PyObject* self, PyObject* const* values, Py_ssize_t num_pos
   });
 }
 
+PyObject* all_reduce_into(PyObject* self, PyObject* const* values, Py_ssize_t num_positional, PyObject* keyword_names) {
+  return guarded_collective(self, [&](Making& making) {
+    static const Signature<7> signature("all_reduce_into", 3, 2,
+                                        {"output", "input", "op", "scale", "async_op", "timeout", "algorithm"});
+    const auto [output, input, op, scale, async_op, timeout, algorithm] =
+        signature.bind({values, num_positional, keyword_names});
+    ArrayView to(output, "output", Access::write);
+    ArrayView from(input, "input", Access::read);
+    check_same_dtype(to.dtype(), from.dtype());
+    check_counts(to, from, 1, 1);
+    const Request request{.collective = Collective::all_reduce,
+                          .op = op_of(op),
+                          .dtype = from.dtype(),
+                          .count = from.count(),
+                          .input = from.data(),
+                          .output = to.data(),
+                          .scale = scale_of(scale)};
+    return call(making, request, {async_op, timeout, algorithm}, std::move(to), std::move(from));
+  });
+}
+
 PyObject* broadcast(PyObject* self, PyObject* const* values, Py_ssize_t num_positional, PyObject* keyword_names) {
   return guarded_collective(self, [&](Making& making) {
     static const Signature<5> signature("broadcast", 2, 1, {"array", "root", "async_op", "timeout", "algorithm"});
@@ -77,10 +98,14 @@ PyObject* barrier(PyObject* self, PyObject* const* values, Py_ssize_t num_positi
 }  // namespace
 
 void add_message_collectives(const py::object& communicator) {
-  static std::array<PyMethodDef, 4> methods{
+  static std::array<PyMethodDef, 5> methods{
       fastcall_method("all_reduce", all_reduce,
                       "all_reduce(array, op='sum', *, scale=1.0, async_op=False, timeout=None, algorithm='auto')\n\n"
                       "Replaces `array` on every rank by its reduction over all ranks, in rank order."),
+      fastcall_method("all_reduce_into", all_reduce_into,
+                      "all_reduce_into(output, input, op='sum', *, scale=1.0, async_op=False, timeout=None, "
+                      "algorithm='auto')\n\n"
+                      "Fills `output` with the reduction of every rank's `input`, which stays as it is."),
       fastcall_method("broadcast", broadcast,
                       "broadcast(array, root=0, *, async_op=False, timeout=None, algorithm='auto')\n\n"
                       "Replaces `array` on every rank by the root's."),

@@ -6,5 +6,9 @@ PYBIND11_MODULE(_core, module) {
   allred::bindings::register_bootstrap(module);
   allred::bindings::register_communicator(module);
   allred::bindings::register_schedule(module);
+  allred::bindings::register_prediction(module);
+  allred::bindings::register_choice(module);
   allred::bindings::register_reduce(module);
+  allred::bindings::register_tuning(module);
+  allred::bindings::register_machine(module);
 }

@@ -69,6 +69,7 @@ std::shared_ptr<void> Heap::allocate(std::size_t bytes) {
   ++statistics.num_allocations;
   const auto release = [memory = memory_, allocations = allocations_, first = first_, offset = *offset,
                         reserved](void*) {
+    if (memory->lanes().in_forked_child()) return;  // the buffer is the parent's
     memory->heaps().release(first + offset, reserved);
     const std::lock_guard held(allocations->mutex);
     allocations->free.put(offset, reserved);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -30,7 +31,7 @@ Mapping Mapping::map_also(std::size_t offset, std::size_t bytes) const {
 }
 
 Mapping::Mapping(UniqueFd fd, std::size_t bytes, std::size_t offset)
-    : fd_(std::move(fd)), bytes_(bytes), offset_(offset) {
+    : fd_(std::move(fd)), bytes_(bytes), offset_(offset), owner_(getpid()) {
   void* address =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_.get(), static_cast<off_t>(offset));
   if (address == MAP_FAILED) throw_errno("cannot map " + std::to_string(bytes) + " bytes of shared memory");
@@ -42,11 +43,14 @@ Mapping::Mapping(Mapping&& other) noexcept
     : fd_(std::move(other.fd_)),
       data_(std::exchange(other.data_, nullptr)),
       bytes_(other.bytes_),
-      offset_(other.offset_) {}
+      offset_(other.offset_),
+      owner_(other.owner_) {}
 
 Mapping::~Mapping() {
-  if (data_ != nullptr) munmap(data_, bytes_);
+  if (data_ != nullptr && !in_forked_child()) munmap(data_, bytes_);
 }
+
+bool Mapping::in_forked_child() const noexcept { return getpid() != owner_; }
 
 void Mapping::reserve(std::size_t offset, std::size_t bytes) {
   while (fallocate(fd_.get(), 0, static_cast<off_t>(offset_ + offset), static_cast<off_t>(bytes)) != 0) {

@@ -1,6 +1,8 @@
 // Mapping: anonymous shared memory that exists as long as somebody holds it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 
 #include "common/unique_fd.hpp"
@@ -29,6 +31,9 @@ class Mapping {
   /// Gives the memory behind a range back.
   void release(std::size_t offset, std::size_t bytes) noexcept;
 
+  /// There the addresses are not the mapping's.
+  bool in_forked_child() const noexcept;
+
   std::byte* data() const noexcept { return data_; }
   std::size_t bytes() const noexcept { return bytes_; }
   int fd() const noexcept { return fd_.get(); }
@@ -39,6 +44,7 @@ class Mapping {
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
   std::size_t offset_ = 0;  // in the memfd
+  pid_t owner_;
 };
 
 }  // namespace allred::shm

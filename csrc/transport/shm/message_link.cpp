@@ -1,5 +1,7 @@
 #include "transport/shm/message_link.hpp"
 
+#include <algorithm>
+
 #include "transport/shm/doorbell.hpp"
 
 namespace allred::shm {
@@ -17,14 +19,16 @@ SegmentMessageLink::SegmentMessageLink(std::shared_ptr<Segment> segment, int pee
       outgoing_slots_(segment_->channel(segment_->rank(), peer)),
       incoming_slots_(segment_->channel(peer, segment_->rank())) {}
 
-std::optional<std::span<std::byte>> SegmentMessageLink::reserve() {
+std::optional<std::span<std::byte>> SegmentMessageLink::reserve(std::size_t bytes) {
   // Acquire: pairs with the release in the peer's pop(), after which the slot is this rank's again.
   if (sent_ - outgoing_.tail.load(std::memory_order_acquire) == kChannelSlots) return std::nullopt;
-  if (!reserved_) {
-    segment_->reserve_channel(peer_);
-    reserved_ = true;
+  const std::size_t slot = slot_of(sent_);
+  const std::size_t room = std::min(bytes, kChannelSlotBytes);
+  if (reserved_[slot] < room) {
+    reserved_[slot] = round_up(room, kPage);
+    segment_->reserve_channel(peer_, slot * kChannelSlotBytes, reserved_[slot]);
   }
-  return std::span(outgoing_slots_ + slot_of(sent_) * kChannelSlotBytes, kChannelSlotBytes);
+  return std::span(outgoing_slots_ + slot * kChannelSlotBytes, room);
 }
 
 void SegmentMessageLink::commit(std::size_t bytes) {

@@ -1,6 +1,7 @@
 // MessageLink over a Segment: two rings of slots, one a direction.
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "transport/message_link.hpp"
@@ -10,11 +11,11 @@ namespace allred::shm {
 
 class SegmentMessageLink final : public MessageLink {
  public:
-  /// Reserves the memory of the sending direction when the first message is sent.
+  /// Memory of the sending direction is reserved as far as messages need it.
   SegmentMessageLink(std::shared_ptr<Segment> segment, int peer);
 
   std::size_t max_message_bytes() const noexcept override { return kChannelSlotBytes; }
-  std::optional<std::span<std::byte>> reserve() override;
+  std::optional<std::span<std::byte>> reserve(std::size_t bytes) override;
   void commit(std::size_t bytes) override;
   std::optional<std::span<const std::byte>> front() override;
   void pop() override;
@@ -26,8 +27,8 @@ class SegmentMessageLink final : public MessageLink {
   ChannelControl& incoming_;
   std::byte* outgoing_slots_;
   const std::byte* incoming_slots_;
-  bool reserved_ = false;
-  std::uint64_t sent_ = 0;  // this rank's own copies of outgoing head and incoming tail
+  std::array<std::size_t, kChannelSlots> reserved_{};  // bytes of each outgoing slot
+  std::uint64_t sent_ = 0;                             // this rank's own copies of outgoing head and incoming tail
   std::uint64_t taken_ = 0;
 };
 

@@ -18,7 +18,7 @@ constexpr const char* describe(Flag flag) noexcept {
 
 SegmentPeerMemory::SegmentPeerMemory(std::shared_ptr<Segment> segment) : segment_(std::move(segment)) {}
 
-void SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
+const Post& SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
   Control& control = segment_->control(segment_->rank());
   control.last_call.store(post.fingerprint.call, std::memory_order_relaxed);
   control.last_count.store(post.fingerprint.count, std::memory_order_relaxed);
@@ -27,6 +27,7 @@ void SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
   line.post = post;
   line.sequence.store(sequence, std::memory_order_release);  // pairs with the acquire in await_post()
   ring_if_anyone_sleeps(*segment_);
+  return line.post;
 }
 
 const Post& SegmentPeerMemory::await_post(int peer, std::uint64_t sequence, Waiter& waiter) {

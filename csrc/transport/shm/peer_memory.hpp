@@ -15,7 +15,7 @@ class SegmentPeerMemory final : public PeerMemory {
   int rank() const noexcept override { return segment_->rank(); }
   int size() const noexcept override { return segment_->size(); }
 
-  void post(std::uint64_t sequence, const Post& post) override;
+  const Post& post(std::uint64_t sequence, const Post& post) override;
   const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) override;
   LastPost last_post(int peer) const noexcept override;
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <sstream>
 
 #include "common/error.hpp"
 #include "transport/shm/fault_board.hpp"
@@ -149,16 +150,22 @@ std::shared_ptr<Segment> join(const std::string& address, const Topology& topolo
   return std::make_shared<Segment>(std::move(memory), layout, topology.rank, share(std::move(processes)));
 }
 
-/// What each rank tells all others first: who it is, rank 0's address, and what already went wrong, if anything.
+/// What each rank tells all others first: who it is, rank 0's address and tuning, and what already went wrong, if
+/// anything.
 struct Introduction {
-  std::string info, address, failure;
+  std::string info, address, tuning, failure;
 
-  std::string encode() const { return address + '\0' + failure + '\0' + info; }
+  std::string encode() const { return address + '\0' + tuning + '\0' + failure + '\0' + info; }
   static Introduction decode(const std::string& blob) {
-    const std::size_t first = blob.find('\0');
-    const std::size_t second = blob.find('\0', first + 1);
-    if (second == std::string::npos) throw Error(ErrorCode::system, "start-up message of a peer cannot be read");
-    return {blob.substr(second + 1), blob.substr(0, first), blob.substr(first + 1, second - first - 1)};
+    Introduction introduction;
+    std::istringstream parts(blob);
+    for (std::string* part : {&introduction.address, &introduction.tuning, &introduction.failure}) {
+      if (!std::getline(parts, *part, '\0')) {
+        throw Error(ErrorCode::system, "start-up message of a peer cannot be read");
+      }
+    }
+    std::getline(parts, introduction.info, '\0');
+    return introduction;
   }
 };
 
@@ -201,22 +208,24 @@ std::shared_ptr<Segment> Segment::lane(std::size_t lane) const {
   return std::make_shared<Segment>(memory_, layout_.of_lane(lane), rank_, processes_);
 }
 
-Attached attach(const Exchange& exchange, std::size_t staging_bytes, const Deadline& deadline) {
-  Introduction introduction{allred::encode(describe_this_rank()), "", ""};
+Attached attach(const Exchange& exchange, const Config& config, const Deadline& deadline) {
+  Introduction introduction{.info = allred::encode(describe_this_rank()), .address = {}, .tuning = {}, .failure = {}};
   std::optional<Leader> leader;
   if (exchange.rank == 0) {
     try {
-      leader.emplace(static_cast<std::size_t>(exchange.size), staging_bytes);
+      leader.emplace(static_cast<std::size_t>(exchange.size), config.staging_bytes);
       introduction.address = leader->address();
+      introduction.tuning = allred::encode(config.tuning);
     } catch (const Error& error) {
       introduction.failure = error.what();
     }
   }
   Topology topology{.rank = exchange.rank, .ranks = {}};
-  std::string address, failure;
+  Introduction first;
+  std::string failure;
   for (const std::string& blob : exchange.all_gather(introduction.encode())) {
     const Introduction other = Introduction::decode(blob);
-    if (topology.ranks.empty()) address = other.address;
+    if (topology.ranks.empty()) first = other;
     if (failure.empty() && !other.failure.empty()) {
       failure = "rank " + std::to_string(topology.ranks.size()) + " could not start: " + other.failure;
     }
@@ -225,9 +234,10 @@ Attached attach(const Exchange& exchange, std::size_t staging_bytes, const Deadl
   if (!failure.empty()) throw Error(ErrorCode::system, failure);
   check_one_host(topology);
   topology.num_cores = count_cores(topology.ranks);
-  std::shared_ptr<Segment> segment = leader ? leader->serve(topology, deadline) : join(address, topology, deadline);
+  std::shared_ptr<Segment> segment =
+      leader ? leader->serve(topology, deadline) : join(first.address, topology, deadline);
   reserve_together(segment, deadline);
-  return {std::move(topology), std::move(segment)};
+  return {std::move(topology), std::move(segment), decode_tuning(first.tuning)};
 }
 
 }  // namespace allred::shm

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config.hpp"
 #include "common/deadline.hpp"
 #include "common/topology.hpp"
 #include "transport/shm/heap.hpp"
@@ -45,8 +46,8 @@ class Segment {
     memory_->lanes().reserve(layout_.control(index(rank_)), layout_.collective_bytes());
   }
   void reserve_staging() { memory_->lanes().reserve(layout_.staging(index(rank_)), layout_.staging_bytes()); }
-  void reserve_channel(int to) {
-    memory_->lanes().reserve(layout_.channel(index(rank_), index(to)), Layout::kChannelBytes);
+  void reserve_channel(int to, std::size_t offset, std::size_t bytes) {
+    memory_->lanes().reserve(layout_.channel(index(rank_), index(to)) + offset, bytes);
   }
 
   /// What lies behind all lanes.
@@ -75,14 +76,15 @@ struct Exchange {
   std::function<std::vector<std::string>(const std::string& blob)> all_gather;
 };
 
-/// What start-up yields: who the ranks are, and the memory they share.
+/// What start-up yields: who the ranks are, the memory they share, and rank 0's tuning.
 struct Attached {
   Topology topology;
   std::shared_ptr<Segment> segment;
+  Tuning tuning;
 };
 
 /// Collective over the ranks of `exchange`: rank 0 makes the memory and hands it out over a unix socket. Throws
 /// Error(unsupported) where ranks are on different hosts, Error(timeout) naming the ranks that did not come.
-Attached attach(const Exchange& exchange, std::size_t staging_bytes, const Deadline& deadline);
+Attached attach(const Exchange& exchange, const Config& config, const Deadline& deadline);
 
 }  // namespace allred::shm

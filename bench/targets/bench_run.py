@@ -1,0 +1,85 @@
+"""Runs of ``allred bench``, and what is read from their results."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from allred.cli.bench.peers import PEERS, Missing, find
+from targets.effort import Effort
+from targets.measurement import NotMeasurable, Raw
+
+Record = dict[str, Any]
+MPI = ("openmpi", "mpich", "intelmpi", "oneccl")
+
+
+def installed(peers: Sequence[str] = PEERS) -> tuple[list[str], list[str]]:
+    """Those that are, and those that are not."""
+    found, missing = [], []
+    for peer in peers:
+        try:
+            find(peer)
+            found.append(peer)
+        except Missing:
+            missing.append(peer)
+    return found, missing
+
+
+def run_bench(collective: str, effort: Effort, ranks: int, sizes: str, *options: str) -> Raw:
+    """The results of a run beside all peers that are installed. Blocks.
+
+    Raises:
+        NotMeasurable: the command failed.
+    """
+    peers, missing = installed()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "results.json"
+        words = [sys.executable, "-m", "allred.cli.main", "bench", collective, "--ranks", str(ranks), "--sizes", sizes]
+        words += ["--blocks", str(effort.blocks), "--seconds-per-size", str(effort.seconds), "--json", str(file)]
+        words += ["--peers", ",".join(peers), *options]
+        ended = subprocess.run(words, stdout=subprocess.DEVNULL, check=False)
+        if not file.exists():
+            raise NotMeasurable(f"allred bench {collective} on {ranks} ranks ended with {ended.returncode}")
+        return {**json.loads(file.read_text()), "missing": missing}
+
+
+def time_of(record: Record, name: str, memory: str = "private", placement: str = "in_place") -> float | None:
+    """Microseconds a call of a library; None where it was not measured."""
+    wanted = {"name": name, "memory": memory, "placement": placement}
+    found = [line for line in record["libraries"] if wanted.items() <= line.items()]
+    return float(found[0]["time_us"]) if found else None
+
+
+def floor_of(record: Record, name: str) -> float | None:
+    """Microseconds of one of the machine's floors."""
+    return next((float(floor["time_us"]) for floor in record["floors"] if floor["name"] == name), None)
+
+
+def fastest_exchange(record: Record) -> float | None:
+    """Microseconds of the fastest reference exchange."""
+    return min(
+        (float(floor["time_us"]) for floor in record["floors"] if floor["name"].startswith("exchange")), default=None
+    )
+
+
+def fastest(record: Record, names: Iterable[str], placement: str = "in_place") -> float | None:
+    """Microseconds of the fastest of some libraries."""
+    times = [time_of(record, name, placement=placement) for name in names]
+    return min((time for time in times if time is not None), default=None)
+
+
+def barrier_of(record: Record) -> tuple[float, float]:
+    """Microseconds of a barrier before and after."""
+    return float(record["barrier_us"]["before"]), float(record["barrier_us"]["after"])
+
+
+def records(raw: Raw, at_least: int = 0, at_most: int | None = None) -> Iterator[Record]:
+    """Those of a run whose sizes lie in a range."""
+    for record in raw["results"]:
+        if record["size"] >= at_least and (at_most is None or record["size"] <= at_most):
+            yield record

@@ -1,0 +1,1 @@
+"""Programs that run as ranks: ``python -m targets.programs.NAME RANK RANKS FOLDER SETTINGS``."""

@@ -1,0 +1,108 @@
+"""AllReduce on two ranks: against other libraries, and against the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from allred.cli.sizes import format_size
+from targets.bench_run import (
+    MPI,
+    Record,
+    barrier_of,
+    fastest,
+    fastest_exchange,
+    floor_of,
+    records,
+    run_bench,
+    time_of,
+)
+from targets.effort import Effort
+from targets.measurement import Measurement, Raw
+from targets.verdict import Ratio, Verdict, judge
+
+NEAR_US = 0.25  # a barrier between cores that share a last-level cache takes less
+
+KIB, MIB = 1 << 10, 1 << 20
+
+TARGETS = (
+    ("`comm.all_reduce` on numpy, 2 ranks, every size", "2 times faster than the fastest MPI or oneCCL"),
+    ("private memory, 64 KiB and more", "95 % of the speed of the best reference exchange"),
+    ("private memory, 16 MiB and more, near", "70 % of the in-place floor"),
+    ("symmetric memory, 16 MiB and more, near", "90 % of the in-place floor"),
+    ("symmetric memory, 16 MiB and more, far", "1.3 times faster than the best private exchange"),
+    ("`dist.all_reduce` against Gloo, 2 ranks", "40 times at 4 B, 50 at 256 B to 64 KiB, 12 at 1 MiB, 5 from 16 MiB"),
+)
+
+
+def measure(effort: Effort) -> Raw:
+    options = ("--memory", "private,symmetric", "--placement", "in_place")
+    return run_bench("all_reduce", effort, 2, effort.sizes, *options)
+
+
+def ratio(record: Record, other: float | None, own: float | None, target: float) -> Iterator[Ratio]:
+    """`other` / `own`, where both were measured."""
+    if other is not None and own is not None:
+        yield Ratio(format_size(record["size"]), other / own, target, barrier_of(record))
+
+
+def is_near(record: Record) -> bool:
+    return max(barrier_of(record)) <= NEAR_US
+
+
+def is_far(record: Record) -> bool:
+    return min(barrier_of(record)) > NEAR_US
+
+
+def gloo_target(size: int) -> float | None:
+    """None between the sizes that the target names."""
+    if size <= 64 * KIB:
+        return 50 if size >= 256 else 40 if size == 4 else None
+    if size >= 16 * MIB:
+        return 5
+    return 12 if size == MIB else None
+
+
+def against_mpi(raw: Raw) -> Iterator[Ratio]:
+    for record in records(raw):
+        yield from ratio(record, fastest(record, MPI), time_of(record, "allred"), 2)
+
+
+def against_exchange(raw: Raw) -> Iterator[Ratio]:
+    for record in records(raw, 64 * KIB):
+        yield from ratio(record, fastest_exchange(record), time_of(record, "allred"), 0.95)
+
+
+def against_floor(raw: Raw, name: str, memory: str, target: float) -> Iterator[Ratio]:
+    for record in records(raw, 16 * MIB):
+        if is_near(record):
+            yield from ratio(record, floor_of(record, "in place"), time_of(record, name, memory), target)
+
+
+def symmetric_far(raw: Raw) -> Iterator[Ratio]:
+    for record in records(raw, 16 * MIB):
+        if is_far(record):
+            yield from ratio(record, fastest_exchange(record), time_of(record, "allred symmetric", "symmetric"), 1.3)
+
+
+def against_gloo(raw: Raw) -> Iterator[Ratio]:
+    for record in records(raw):
+        if (target := gloo_target(record["size"])) is not None:
+            yield from ratio(record, time_of(record, "gloo"), time_of(record, "allred torch"), target)
+
+
+def judge_all(raw: Raw) -> Sequence[Verdict]:
+    found = (
+        against_mpi(raw),
+        against_exchange(raw),
+        against_floor(raw, "allred", "private", 0.7),
+        against_floor(raw, "allred symmetric", "symmetric", 0.9),
+        symmetric_far(raw),
+        against_gloo(raw),
+    )
+    return [
+        judge(*target, ratios, "no size was measured in that state")
+        for target, ratios in zip(TARGETS, found, strict=True)
+    ]
+
+
+MEASUREMENT = Measurement("all_reduce", measure, judge_all, TARGETS)

@@ -1,0 +1,136 @@
+#include "algorithms/direct/pull.hpp"
+
+#include <algorithm>
+
+#include "algorithms/direct/traffic.hpp"
+
+namespace allred {
+namespace {
+
+class Puller {
+ public:
+  Puller(const DirectCall& call, const SymmetricBuffers& buffers) : call_(call), buffers_(buffers), traffic_(call) {}
+
+  bool reads(int reader, int owner) const noexcept {
+    switch (call_.collective) {
+      case Collective::broadcast:
+      case Collective::scatter: return owner == call_.root;
+      case Collective::gather: return reader == call_.root;
+      case Collective::reduce: return reader == call_.root || buffers_.has_output(call_.root);
+      case Collective::all_reduce:
+      case Collective::all_gather:
+      case Collective::reduce_scatter:
+      case Collective::all_to_all: return true;
+      case Collective::barrier: return false;
+    }
+    return false;
+  }
+
+  bool is_read(int owner) const noexcept {
+    for (int reader = 0; reader < call_.size(); ++reader) {
+      if (reader != owner && reads(reader, owner)) return true;
+    }
+    return false;
+  }
+
+  /// Takes from its input what `owner` has for this rank.
+  void copy_from(int owner) const {
+    const std::size_t bytes = bytes_from(owner);
+    if (bytes != 0) copy_bytes(call_.output_block(owner), part_of(owner), bytes);
+  }
+
+  void reduce_block() const { reduce_range(call_.output, {0, call_.count}); }
+
+  /// The root reduces all, unless all can write to its output.
+  void reduce_message() const {
+    const bool shared = buffers_.has_output(call_.root);
+    if (!shared && call_.rank() != call_.root) return;
+    const Chunk chunk = shared ? own_chunk() : Chunk{0, call_.count};
+    reduce_range(output_of(call_.root), chunk);
+  }
+
+  void all_reduce_message() const {
+    const Chunk chunk = own_chunk();
+    const std::size_t offset = bytes(chunk.offset);
+    call_.reduce_and_share(
+        chunk, [&](int owner) { return part_of(owner) + offset; }, [&](int peer) { return output_of(peer) + offset; });
+  }
+
+ private:
+  std::size_t bytes(std::size_t num_elements) const noexcept { return num_elements * call_.element_bytes(); }
+  const void*& source(int owner) const noexcept { return call_.sources[static_cast<std::size_t>(owner)]; }
+
+  Chunk own_chunk() const noexcept { return call_.chunk_in_lines(call_.count, call_.rank()); }
+
+  std::size_t bytes_from(int owner) const {
+    return call_.collective == Collective::all_to_all ? bytes(traffic_.sent(owner, call_.rank())) : call_.bytes();
+  }
+
+  std::byte* output_of(int rank) const { return rank == call_.rank() ? call_.output : buffers_.output(rank); }
+
+  /// What `owner` has for this rank; its own block may lie in a list.
+  const std::byte* part_of(int owner) const {
+    const int self = call_.rank();
+    return owner == self ? call_.input_block(self) : buffers_.input(owner) + offset_in(owner);
+  }
+
+  std::size_t offset_in(int owner) const {
+    const int self = call_.rank();
+    if (call_.collective == Collective::all_to_all) {
+      return traffic_.bytes(owner, self) + (owner < self ? bytes(traffic_.sent(owner, owner)) : 0);
+    }
+    return has_input_blocks(call_.collective) ? static_cast<std::size_t>(self) * call_.bytes() : 0;
+  }
+
+  void reduce_range(std::byte* output, Chunk range) const {
+    const std::size_t offset = bytes(range.offset);
+    for (int owner = 0; owner < call_.size(); ++owner) source(owner) = part_of(owner) + offset;
+    call_.reduce_sources(output + offset, range.count);
+  }
+
+  const DirectCall& call_;
+  const SymmetricBuffers& buffers_;
+  Traffic traffic_;
+};
+
+void take(DirectCall& call, const Puller& puller) {
+  switch (call.collective) {
+    case Collective::all_reduce: return puller.all_reduce_message();
+    case Collective::reduce: return puller.reduce_message();
+    case Collective::reduce_scatter: return puller.reduce_block();
+    case Collective::broadcast:
+    case Collective::all_gather:
+    case Collective::gather:
+    case Collective::scatter:
+    case Collective::all_to_all:
+      return call.for_each_peer([&](int peer) {
+        if (puller.reads(call.rank(), peer)) puller.copy_from(peer);
+      });
+    case Collective::barrier: return;
+  }
+}
+
+}  // namespace
+
+bool can_pull(const DirectCall& call, const SymmetricBuffers& buffers) {
+  const Puller puller(call, buffers);
+  for (int rank = 0; rank < call.size(); ++rank) {
+    if (!buffers.has_input(rank) && puller.is_read(rank)) return false;
+    if (!buffers.has_output(rank) && call.collective == Collective::all_reduce) return false;
+  }
+  return true;
+}
+
+void pull(DirectCall& call, const SymmetricBuffers& buffers) {
+  const Puller puller(call, buffers);
+  const int self = call.rank();
+  take(call, puller);
+  const std::uint64_t epoch = ++call.round;
+  call.memory.signal(Flag::released, epoch);
+  if (!reduces(call.collective) && puller.reads(self, self)) puller.copy_from(self);  // last: no peer waits for it
+  call.for_each_peer([&](int peer) {
+    if (puller.reads(peer, self)) call.memory.wait(peer, Flag::released, epoch, call.waiter);
+  });
+}
+
+}  // namespace allred

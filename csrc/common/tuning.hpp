@@ -1,0 +1,43 @@
+// Tuning: the numbers by which the selector chooses, as plain data with names.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <string_view>
+
+namespace allred {
+
+/// Sizes at which one algorithm overtakes another, in bytes, and how an algorithm goes about it. A plain value.
+struct Tuning {
+  std::size_t one_shot_bytes = std::size_t{16} << 10;         // AllReduce by two ranks that have a core each
+  std::size_t one_shot_bytes_shared = std::size_t{16} << 10;  // AllReduce by ranks that share cores
+  std::size_t chunk_bytes = std::size_t{128} << 10;           // a round of staging
+  std::size_t chunk_bytes_shared = std::size_t{1} << 20;
+};
+
+/// What Tuning has: parsing, printing, the bindings and the files of `allred tune` all follow this one table.
+struct TuningField {
+  std::string_view name;
+  std::size_t Tuning::* member;
+  std::size_t least = 0;
+  std::size_t most = std::numeric_limits<std::size_t>::max() / 4;  // so that arithmetic on it does not overflow
+};
+
+inline constexpr std::array kTuningFields{
+    TuningField{"one_shot_bytes", &Tuning::one_shot_bytes},
+    TuningField{"one_shot_bytes_shared", &Tuning::one_shot_bytes_shared},
+    TuningField{.name = "chunk_bytes", .member = &Tuning::chunk_bytes, .least = 4096},
+    TuningField{.name = "chunk_bytes_shared", .member = &Tuning::chunk_bytes_shared, .least = 4096},
+};
+
+/// Gives the field `name` a value. Throws Error(invalid_argument) where there is no such field, or the value is out of
+/// its range.
+void set_field(Tuning& tuning, std::string_view name, std::size_t value);
+
+/// Tuning to and from lines of name=value. A field that has no line keeps its default.
+std::string encode(const Tuning& tuning);
+Tuning decode_tuning(const std::string& lines);
+
+}  // namespace allred

@@ -1,0 +1,70 @@
+"""What a call may cost, on any machine: the one table that the performance gate compares with.
+
+Counted on a rank whose peer is always there before it, instruction by instruction, so that neither load nor the
+machine's speed matters. Large calls are measured in units that are counted in the same run: the copy and the reduction
+of the whole message (32 KiB on two ranks).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Upper limits of a call.
+
+    Attributes:
+        why: where the numbers come from.
+        instructions: beside what copies and reductions take.
+        copies: of the whole message.
+        reductions: of the whole message.
+        like: the call whose instructions, times `times`, are the limit instead.
+        system_calls: none: one takes as long as the whole of a small call.
+    """
+
+    why: str
+    instructions: int = 0
+    copies: float = 0.0
+    reductions: float = 0.0
+    like: str = ""
+    times: float = 1.0
+    system_calls: int = 0
+
+
+# Instructions of a call of 4 bytes, as g++ 12 compiles it for x86-64. Other compilers differ by a fifth.
+SMALL = {
+    "all_reduce": 1355,
+    "broadcast": 1049,
+    "reduce": 1332,
+    "all_gather": 1150,
+    "gather": 1281,
+    "scatter": 1230,
+    "reduce_scatter": 1448,
+    "all_to_all": 1703,
+    "barrier": 923,
+}
+TOLERANCE = 1.25
+
+# Less than any copy that could be added, and more than compilers differ in the loops around those that are there.
+LARGE = round(TOLERANCE * SMALL["all_reduce"]) + 1500
+BLOCKS = 4 * 300  # half the message is reduced and copied on in blocks of 4 KiB: what it takes to go through each
+
+BUDGETS = {
+    **{
+        f"small {name}": Budget(f"{count}, and a quarter for other compilers", round(TOLERANCE * count))
+        for name, count in SMALL.items()
+    },
+    "large one_shot": Budget("into the mailbox; the sum goes straight to the output", LARGE, 1, 1),
+    "large two_shot": Budget(
+        "half a message each: what the peer reduces to its slot, its sum to the slot, the peer's sum from there",
+        LARGE + BLOCKS,
+        1.5,
+        0.5,
+    ),
+    "large symmetric": Budget(
+        "half a message: its sum to the peer's buffer, and nothing else", LARGE + BLOCKS, 0.5, 0.5
+    ),
+    "numpy all_reduce": Budget("3190 under CPython 3.11: the call itself and somewhat more for Python", 4300),
+    "torch all_reduce": Budget("1.17 times: torch's own cost and little else", like="fake all_reduce", times=1.3),
+}
