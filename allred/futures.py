@@ -20,9 +20,17 @@ _native = load_native()  # which alone imports this module
 class Future(torch.futures.Future):  # type: ignore[misc]  # torch is not read for its types
     """A torch future whose callbacks know that they are callbacks."""
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, work: Any = None) -> None:
         super().__init__(devices=[])
         self._depth = depth
+        self._work = work
+
+    def value(self) -> Any:
+        """As torch's; also of a call that is over while callbacks of earlier calls are still to be called."""
+        if self._work is None or self.done() or not self._work.is_completed():
+            return super().value()
+        self._work.wait()  # raises the error of a call that failed
+        return self._work.result()
 
     def then(self, callback: Callable[[Any], Any]) -> Future:
         """As torch's; calls made in `callback` have one order on all ranks."""
@@ -37,6 +45,6 @@ class Future(torch.futures.Future):  # type: ignore[misc]  # torch is not read f
 
 def future_of(work: Any, depth: int) -> Future:
     """The future of a call under way, whose callbacks are `depth` deep in callbacks."""
-    future = Future(depth)
+    future = Future(depth, work)
     _native.follow(future, work)
     return future

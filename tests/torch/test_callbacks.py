@@ -151,7 +151,31 @@ def futures_are_torchs(rank: int, size: int) -> None:
         assert work.get_future().wait()[0].tolist() == [1.0] * 3
 
 
+def values_beside_a_slow_callback(rank: int, size: int) -> None:
+    """What has been waited for has a value, though the callbacks of an earlier call are not over."""
+    slow = dist.all_reduce(torch.ones(2), async_op=True).get_future().then(lambda future: time.sleep(0.5))
+    early = dist.all_reduce(torch.full((2,), float(rank)), async_op=True)
+    future = early.get_future()
+    early.wait()
+    late = dist.all_reduce(torch.full((2,), 1.0), async_op=True)
+    late.wait()
+    assert future.value()[0].tolist() == [float(sum(range(size)))] * 2
+    assert late.get_future().value()[0].tolist() == [size] * 2
+    slow.wait()
+
+
+def joins_beside_a_slow_callback(rank: int, size: int) -> None:
+    """DistributedDataParallel reads the value of a call in C++ as soon as it has waited for it."""
+    parallel = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
+    with parallel.join(divide_by_initial_world_size=False):
+        slow = dist.all_reduce(torch.ones(2), async_op=True).get_future().then(lambda future: time.sleep(0.5))
+        parallel(torch.ones(1, 2)).sum().backward()
+    slow.wait()
+
+
 BODIES = [
+    values_beside_a_slow_callback,
+    joins_beside_a_slow_callback,
     chains_beside_the_program,
     callbacks_in_callbacks,
     other_calls_in_callbacks,

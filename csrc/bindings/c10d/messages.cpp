@@ -36,7 +36,7 @@ ProcessGroupAllred::WorkPtr ProcessGroupAllred::message(Message message, at::Ten
   } catch (const Error& error) {
     rethrow(error);
   }
-  if (origin.profiled) work->end_record_when_done();
+  if (origin.profiled) work->settle_when_done();
   if (coalescing_.is_open()) coalescing_.add(work);
   return work;
 }

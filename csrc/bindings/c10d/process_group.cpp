@@ -90,7 +90,7 @@ ProcessGroupAllred::WorkPtr ProcessGroupAllred::start(Call&& call, const Terms& 
     kept.details = shared.get();
     work->add(communicator_->submit(std::move(kept)));
   }
-  if (origin.profiled) work->end_record_when_done();
+  if (origin.profiled) work->settle_when_done();
   return work;
 }
 

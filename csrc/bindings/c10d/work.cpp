@@ -3,6 +3,7 @@
 #include <ATen/core/ivalue.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bindings/c10d/errors.hpp"
 #include "engine/callback_scope.hpp"
@@ -47,7 +48,7 @@ PendingWork::PendingWork(const Origin& origin, std::shared_ptr<const Call> call)
       check_interrupt_(origin.check_interrupt),
       callback_depth_(CallbackScope::depth() + 1) {}
 
-/// Makes the outcome of the parts, which are all done or about to be, the outcome of this Work.
+/// Makes the outcome of the parts, which are all done or about to be, the outcome of this Work and of its future.
 void PendingWork::settle() {
   std::call_once(settled_, [this] {
     std::exception_ptr error;
@@ -59,6 +60,20 @@ void PendingWork::settle() {
     }
     finish(error);
   });
+  complete_future();
+}
+
+/// Whoever sees that the call is over completes its future: torch reads the value of a future whose work it has waited
+/// for, and the thread that calls callbacks may be busy with those of earlier calls.
+void PendingWork::complete_future() {
+  c10::intrusive_ptr<c10::ivalue::Future> future;
+  bool claimed = false;
+  {
+    const std::lock_guard lock(future_mutex_);
+    if (!(future = future_)) return;
+    claimed = !std::exchange(future_claimed_, true);
+  }
+  claimed ? complete(*future) : future->wait();  // not for the callbacks: a future is complete before they are called
 }
 
 void PendingWork::wait_for_parts(std::chrono::milliseconds timeout) {
@@ -77,7 +92,7 @@ void PendingWork::when_done(Action action) {
   });
 }
 
-void PendingWork::end_record_when_done() {
+void PendingWork::settle_when_done() {
   when_done([](PendingWork&) {});
 }
 
@@ -121,12 +136,16 @@ int PendingWork::sourceRank() const {
 }
 
 c10::intrusive_ptr<c10::ivalue::Future> PendingWork::getFuture() {
+  bool first = false;
   {
     const std::lock_guard lock(future_mutex_);
-    if (future_) return future_;
-    future_ = make_future();
+    if ((first = !future_)) future_ = make_future();
   }
-  complete_when_done(future_);
+  if (parts_.back()->done()) {
+    settle();
+  } else if (first) {
+    settle_when_done();
+  }
   return future_;
 }
 

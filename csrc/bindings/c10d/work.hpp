@@ -44,8 +44,8 @@ class PendingWork final : public ::c10d::Work {
 
   /// Before anybody else sees this object; at least one.
   void add(std::shared_ptr<allred::Work> part) { parts_.push_back(std::move(part)); }
-  /// Sees to it that the profiler's record ends with the call. After the last add().
-  void end_record_when_done();
+  /// Sees to it that the profiler's record and the future end with the call. After the last add().
+  void settle_when_done();
 
   bool isCompleted() override;
   bool isSuccess() const override;
@@ -63,6 +63,7 @@ class PendingWork final : public ::c10d::Work {
 
  private:
   void settle();
+  void complete_future();
   void wait_for_parts(std::chrono::milliseconds timeout);
   void complete(c10::ivalue::Future& future);
   template <class Action>
@@ -75,6 +76,7 @@ class PendingWork final : public ::c10d::Work {
   std::once_flag settled_;
   std::mutex future_mutex_;
   c10::intrusive_ptr<c10::ivalue::Future> future_;
+  bool future_claimed_ = false;  // by the thread that completes it
 };
 
 /// Of several calls: over when all are. Immutable, thread-safe.
