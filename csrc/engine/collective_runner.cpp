@@ -52,7 +52,7 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       scheduled_(topology_.rank, topology_.size(), [this](int peer) -> MessageLink& { return link_to(peer); }),
       message_links_(topology_.ranks.size()),
       splits_(monitor, agreement_),
-      symmetric_(links_.symmetric, agreement_, topology_.ranks.size()),
+      buffers_(links_.symmetric, links_.remote, agreement_, topology_.rank, topology_.size(), tuning_.one_copy_bytes),
       scales_(topology_.ranks.size()),
       sources_(topology_.ranks.size()),
       pieces_(topology_.ranks.size() + 1) {}
@@ -114,7 +114,7 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
   if (algorithm == Algorithm::one_shot) entry.contribution = one_shot_contribution(call);
   const bool splits = request.collective == Collective::all_to_all;
   if (splits) splits_.announce(request, algorithm, pieces_, entry);
-  if (splits || is_staged(algorithm)) symmetric_.announce(request, entry);
+  if (splits || is_staged(algorithm)) buffers_.announce(request, entry);
   agreement_.enter(entry, waiter_);
   call.sequence = agreement_.sequence();
   if (splits) algorithm = splits_.settle(call, algorithm);
@@ -124,7 +124,7 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
     call.scales = scales_;
   }
   if (!is_staged(algorithm)) return run_direct(call, algorithm);
-  const SymmetricBuffers buffers = symmetric_.settle();
+  const PeerBuffers buffers = buffers_.settle();
   if (!can_pull(call, buffers)) return run_direct(call, algorithm);
   pull(call, buffers);
   monitor_.throw_if_over(&agreement_);  // a rank whose call failed may have changed its buffer before it was read

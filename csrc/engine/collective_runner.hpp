@@ -10,12 +10,12 @@
 #include "common/config.hpp"
 #include "common/topology.hpp"
 #include "engine/agreement.hpp"
+#include "engine/buffer_agreement.hpp"
 #include "engine/call_watch.hpp"
 #include "engine/connections.hpp"
 #include "engine/request.hpp"
 #include "engine/scheduled_collective.hpp"
 #include "engine/split_agreement.hpp"
-#include "engine/symmetric_agreement.hpp"
 
 namespace allred {
 
@@ -55,7 +55,7 @@ class CollectiveRunner {
   std::vector<std::unique_ptr<MessageLink>> message_links_;
 
   SplitAgreement splits_;
-  SymmetricAgreement symmetric_;
+  BufferAgreement buffers_;
   std::uint64_t round_ = 0;
   std::vector<double> scales_;
   std::vector<const void*> sources_;

@@ -17,21 +17,22 @@ std::function<std::unique_ptr<MessageLink>(int)> link_opener(const std::shared_p
   return [lane](int peer) { return std::make_unique<shm::SegmentMessageLink>(lane, peer); };
 }
 
-CollectiveLinks open_stream(const shm::Segment& segment, const std::shared_ptr<SymmetricMemory>& symmetric,
-                            int stream) {
+CollectiveLinks open_stream(const shm::Segment& segment, std::shared_ptr<SymmetricMemory> symmetric,
+                            std::shared_ptr<RemoteMemory> remote, int stream) {
   const std::shared_ptr<shm::Segment> lane = segment.lane(static_cast<std::size_t>(stream));
   lane->reserve_for_collectives();
   return {.memory = std::make_unique<shm::SegmentPeerMemory>(lane),
           .doorbell = std::make_unique<shm::FutexDoorbell>(lane),
           .open = link_opener(lane),
-          .symmetric = symmetric};
+          .symmetric = std::move(symmetric),
+          .remote = std::move(remote)};
 }
 
-PointToPointLinks open_point_to_point(const shm::Segment& segment, const std::vector<bool>& same_process) {
+PointToPointLinks open_point_to_point(const shm::Segment& segment, std::shared_ptr<RemoteMemory> remote) {
   const std::shared_ptr<shm::Segment> lane = segment.lane(kNumStreams);
   lane->reserve_for_messages();
   return {.doorbell = std::make_unique<shm::FutexDoorbell>(lane),
-          .remote = std::make_unique<shm::ProcessMemory>(lane, same_process),
+          .remote = std::move(remote),
           .open = link_opener(lane)};
 }
 
@@ -48,15 +49,16 @@ Connections connect(Bootstrap& bootstrap, const Config& config) {
   const shm::Exchange exchange{bootstrap.rank(), bootstrap.size(),
                                [&bootstrap](const std::string& blob) { return bootstrap.all_gather(blob); }};
   shm::Attached attached = shm::attach(exchange, config, Deadline::after(config.timeout));
-  std::vector<bool> same_process = in_this_process(attached.topology);
+  const std::vector<bool> same_process = in_this_process(attached.topology);
   const std::shared_ptr<shm::Segment> segment = std::move(attached.segment);
   const auto symmetric = std::make_shared<shm::Heap>(segment->memory(), segment->rank());
+  const auto remote = std::make_shared<shm::ProcessMemory>(segment, same_process);
   return {.topology = std::move(attached.topology),
           .tuning = attached.tuning,
           .board = std::make_unique<shm::SegmentFaultBoard>(segment),
-          .open_stream = [segment, symmetric](int stream) { return open_stream(*segment, symmetric, stream); },
-          .open_point_to_point =
-              [segment, same_process = std::move(same_process)] { return open_point_to_point(*segment, same_process); },
+          .open_stream = [segment, symmetric,
+                          remote](int stream) { return open_stream(*segment, symmetric, remote, stream); },
+          .open_point_to_point = [segment, remote] { return open_point_to_point(*segment, remote); },
           .symmetric = symmetric};
 }
 

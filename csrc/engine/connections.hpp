@@ -25,12 +25,13 @@ struct CollectiveLinks {
   std::unique_ptr<Doorbell> doorbell;
   std::function<std::unique_ptr<MessageLink>(int peer)> open;  // a MessageLink to a peer
   std::shared_ptr<SymmetricMemory> symmetric;                  // all streams' together
+  std::shared_ptr<RemoteMemory> remote;                        // so, too
 };
 
 /// The links of messages between two ranks, which do not meet those of collectives.
 struct PointToPointLinks {
   std::unique_ptr<Doorbell> doorbell;
-  std::unique_ptr<RemoteMemory> remote;
+  std::shared_ptr<RemoteMemory> remote;
   std::function<std::unique_ptr<MessageLink>(int peer)> open;
 };
 

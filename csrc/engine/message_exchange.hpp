@@ -99,7 +99,7 @@ class MessageExchange {
   const MessageErrors errors_;
   const std::chrono::milliseconds timeout_;
   const std::unique_ptr<Doorbell> doorbell_;
-  const std::unique_ptr<RemoteMemory> remote_;
+  const std::shared_ptr<RemoteMemory> remote_;
 
   /// Held by whoever takes frames out of the links or reads a peer's memory. Works fail under it alone, so that none is
   /// done while its buffer is still written to. Comes before mutex_.

@@ -1,22 +1,24 @@
 #include "algorithms/direct/pull.hpp"
 
 #include <algorithm>
+#include <string>
 
 #include "algorithms/direct/traffic.hpp"
+#include "common/error.hpp"
 
 namespace allred {
 namespace {
 
 class Puller {
  public:
-  Puller(const DirectCall& call, const SymmetricBuffers& buffers) : call_(call), buffers_(buffers), traffic_(call) {}
+  Puller(const DirectCall& call, const PeerBuffers& buffers) : call_(call), buffers_(buffers), traffic_(call) {}
 
   bool reads(int reader, int owner) const noexcept {
     switch (call_.collective) {
       case Collective::broadcast:
       case Collective::scatter: return owner == call_.root;
       case Collective::gather: return reader == call_.root;
-      case Collective::reduce: return reader == call_.root || buffers_.has_output(call_.root);
+      case Collective::reduce: return reader == call_.root || buffers_.output(call_.root).is_symmetric();
       case Collective::all_reduce:
       case Collective::all_gather:
       case Collective::reduce_scatter:
@@ -33,17 +35,34 @@ class Puller {
     return false;
   }
 
+  /// Whether all its readers can.
+  bool is_in_reach(int owner) const noexcept {
+    if (buffers_.input(owner).is_symmetric()) return true;
+    if (reduces(call_.collective) || !buffers_.input(owner).is_private()) return false;
+    for (int reader = 0; reader < call_.size(); ++reader) {
+      if (reader != owner && reads(reader, owner) && !buffers_.output(reader).can_read_peers()) return false;
+    }
+    return true;
+  }
+
   /// Takes from its input what `owner` has for this rank.
   void copy_from(int owner) const {
     const std::size_t bytes = bytes_from(owner);
-    if (bytes != 0) copy_bytes(call_.output_block(owner), part_of(owner), bytes);
+    if (bytes == 0) return;
+    std::byte* const destination = call_.output_block(owner);
+    if (owner == call_.rank() || buffers_.input(owner).is_symmetric()) {
+      return copy_bytes(destination, part_of(owner), bytes);
+    }
+    if (!buffers_.remote.read(owner, destination, buffers_.input(owner).address() + offset_in(owner), bytes)) {
+      throw_unreadable(owner);
+    }
   }
 
   void reduce_block() const { reduce_range(call_.output, {0, call_.count}); }
 
   /// The root reduces all, unless all can write to its output.
   void reduce_message() const {
-    const bool shared = buffers_.has_output(call_.root);
+    const bool shared = buffers_.output(call_.root).is_symmetric();
     if (!shared && call_.rank() != call_.root) return;
     const Chunk chunk = shared ? own_chunk() : Chunk{0, call_.count};
     reduce_range(output_of(call_.root), chunk);
@@ -66,12 +85,12 @@ class Puller {
     return call_.collective == Collective::all_to_all ? bytes(traffic_.sent(owner, call_.rank())) : call_.bytes();
   }
 
-  std::byte* output_of(int rank) const { return rank == call_.rank() ? call_.output : buffers_.output(rank); }
+  std::byte* output_of(int rank) const { return rank == call_.rank() ? call_.output : buffers_.symmetric_output(rank); }
 
   /// What `owner` has for this rank; its own block may lie in a list.
   const std::byte* part_of(int owner) const {
     const int self = call_.rank();
-    return owner == self ? call_.input_block(self) : buffers_.input(owner) + offset_in(owner);
+    return owner == self ? call_.input_block(self) : buffers_.symmetric_input(owner) + offset_in(owner);
   }
 
   std::size_t offset_in(int owner) const {
@@ -88,8 +107,15 @@ class Puller {
     call_.reduce_sources(output + offset, range.count);
   }
 
+  /// A peer that is gone is an error of its own. One that is there has done its part by the time it says so.
+  [[noreturn]] void throw_unreadable(int owner) const {
+    call_.memory.wait(owner, Flag::released, call_.round + 1, call_.waiter);
+    throw Error(ErrorCode::system, "the system does not let this rank read the memory of rank " +
+                                       std::to_string(owner) + ", though it did so before");
+  }
+
   const DirectCall& call_;
-  const SymmetricBuffers& buffers_;
+  const PeerBuffers& buffers_;
   Traffic traffic_;
 };
 
@@ -112,16 +138,16 @@ void take(DirectCall& call, const Puller& puller) {
 
 }  // namespace
 
-bool can_pull(const DirectCall& call, const SymmetricBuffers& buffers) {
+bool can_pull(const DirectCall& call, const PeerBuffers& buffers) {
   const Puller puller(call, buffers);
   for (int rank = 0; rank < call.size(); ++rank) {
-    if (!buffers.has_input(rank) && puller.is_read(rank)) return false;
-    if (!buffers.has_output(rank) && call.collective == Collective::all_reduce) return false;
+    if (puller.is_read(rank) && !puller.is_in_reach(rank)) return false;
+    if (call.collective == Collective::all_reduce && !buffers.output(rank).is_symmetric()) return false;
   }
   return true;
 }
 
-void pull(DirectCall& call, const SymmetricBuffers& buffers) {
+void pull(DirectCall& call, const PeerBuffers& buffers) {
   const Puller puller(call, buffers);
   const int self = call.rank();
   take(call, puller);

@@ -24,16 +24,22 @@ int process_id(int pidfd) {
 
 ProcessMemory::ProcessMemory(std::shared_ptr<Segment> segment, const std::vector<bool>& same_process)
     : segment_(std::move(segment)), processes_(same_process.size()) {
-  for (std::size_t rank = 0; rank < same_process.size(); ++rank) {
-    const int pidfd = segment_->process(static_cast<int>(rank));
-    processes_[rank] = same_process[rank] ? getpid() : pidfd < 0 ? kRefused : process_id(pidfd);
-  }
+  for (std::size_t rank = 0; rank < same_process.size(); ++rank) processes_[rank] = same_process[rank] ? getpid() : kUnknown;
+}
+
+int ProcessMemory::process(int peer) noexcept {
+  std::atomic<int>& process = processes_[static_cast<std::size_t>(peer)];
+  const int id = process.load(std::memory_order_relaxed);
+  if (id != kUnknown) return id;
+  const int pidfd = segment_->process(peer);
+  process.store(pidfd < 0 ? kRefused : process_id(pidfd), std::memory_order_relaxed);
+  return process.load(std::memory_order_relaxed);
 }
 
 bool ProcessMemory::read(int peer, std::byte* destination, std::uint64_t address, std::size_t bytes) noexcept {
-  std::atomic<int>& process = processes_[static_cast<std::size_t>(peer)];
-  const int id = process.load(std::memory_order_relaxed);
+  const int id = process(peer);
   if (id == kRefused) return false;
+  std::atomic<int>& process = processes_[static_cast<std::size_t>(peer)];
   for (std::size_t done = 0; done < bytes;) {
     const iovec local{destination + done, bytes - done};
     const iovec remote{reinterpret_cast<void*>(address + done), bytes - done};  // NOLINT: another process's address

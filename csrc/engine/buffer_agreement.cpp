@@ -1,0 +1,98 @@
+#include "engine/buffer_agreement.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+namespace allred {
+namespace {
+
+/// The whole of a request's input, or nothing where its blocks do not lie one after the other.
+std::optional<Bytes> input_of(const Request& request, std::size_t num_ranks) {
+  const auto* begin = static_cast<const std::byte*>(request.input);
+  if (request.inputs.empty()) {
+    return Bytes(begin, request.bytes() * (has_input_blocks(request.collective) ? num_ranks : 1));
+  }
+  std::size_t bytes = 0;
+  for (const InputBlock& block : request.inputs) {
+    if (block.count == 0) continue;
+    const auto* data = static_cast<const std::byte*>(block.data);
+    if (bytes == 0) begin = data;
+    if (data != begin + bytes) return std::nullopt;
+    bytes += block.count * size_of(request.dtype);
+  }
+  return Bytes(begin, bytes);
+}
+
+/// What peers try to read: there as long as the process is.
+constexpr std::byte kProbe{0x5a};
+
+/// Of other collectives each rank alone writes its output.
+bool peers_write_output(Collective collective) noexcept {
+  return collective == Collective::all_reduce || collective == Collective::reduce;
+}
+
+}  // namespace
+
+BufferAgreement::BufferAgreement(std::shared_ptr<SymmetricMemory> symmetric, std::shared_ptr<RemoteMemory> remote,
+                                 const Agreement& agreement, int rank, int size, std::size_t one_copy_bytes)
+    : symmetric_(std::move(symmetric)),
+      remote_(std::move(remote)),
+      agreement_(agreement),
+      rank_(rank),
+      one_copy_bytes_(one_copy_bytes),
+      inputs_(static_cast<std::size_t>(size)),
+      outputs_(static_cast<std::size_t>(size)) {}
+
+void BufferAgreement::announce(const Request& request, Entry& entry) {
+  own_.input = input_place(request);
+  own_.output = peers_write_output(request.collective)
+                    ? symmetric_place({static_cast<const std::byte*>(request.output), request.bytes()})
+                    : Place::in_private(&kProbe, can_read_peers_);
+  entry.places = std::as_bytes(std::span(&own_, 1));
+}
+
+PeerBuffers BufferAgreement::settle() {
+  for (std::size_t rank = 0; rank < inputs_.size(); ++rank) {
+    Places places{};
+    std::memcpy(&places, agreement_.posts()[rank]->payload.data() + Post::kNoteBytes, sizeof(places));
+    inputs_[rank] = places.input;
+    outputs_[rank] = places.output;
+  }
+  if (!has_probed_) probe();
+  return {*symmetric_, *remote_, inputs_, outputs_};
+}
+
+Place BufferAgreement::input_place(const Request& request) const noexcept {
+  const std::optional<Bytes> input = input_of(request, inputs_.size());
+  if (!input) return Place::unreachable();
+  // Who sends nothing keeps nobody from reading the others' memory.
+  if (input->empty() && request.collective == Collective::all_to_all) return Place::symmetric(0);
+  const Place place = symmetric_place(*input);
+  if (place.is_symmetric() || reduces(request.collective)) return place;
+  const std::size_t block = even_count(request).value_or(0) * size_of(request.dtype);
+  if (block < std::max(one_copy_bytes_, std::size_t{1}) || input->data() == nullptr) return place;
+  // Of some memory, such as a device's, the system has no pages to read.
+  std::byte first{};
+  if (!remote_->read(rank_, &first, reinterpret_cast<std::uint64_t>(input->data()), 1)) return place;
+  return Place::in_private(input->data(), can_read_peers_);
+}
+
+Place BufferAgreement::symmetric_place(Bytes buffer) const noexcept {
+  const std::optional<std::uint64_t> offset = symmetric_->offset_of(buffer.data(), buffer.size());
+  return offset ? Place::symmetric(*offset) : Place::unreachable();
+}
+
+void BufferAgreement::probe() {
+  for (const Place& place : outputs_) {
+    if (!place.is_private()) return;  // these peers do not say where to try
+  }
+  has_probed_ = can_read_peers_ = true;
+  for (std::size_t peer = 0; peer < outputs_.size(); ++peer) {
+    std::byte byte{};
+    const bool is_read = remote_->read(static_cast<int>(peer), &byte, outputs_[peer].address(), 1) && byte == kProbe;
+    can_read_peers_ = can_read_peers_ && is_read;
+  }
+}
+
+}  // namespace allred

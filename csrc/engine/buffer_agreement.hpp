@@ -1,0 +1,53 @@
+// BufferAgreement: the ranks find out which of their buffers of a call their peers can reach, and how.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "algorithms/direct/peer_buffers.hpp"
+#include "engine/agreement.hpp"
+#include "engine/request.hpp"
+#include "transport/remote_memory.hpp"
+#include "transport/symmetric_memory.hpp"
+
+namespace allred {
+
+/// Each rank says with its entry where its buffers lie. In the first call it tries
+/// whether it can read its peers' private memory; from the next on all know. Used by one thread at a time. `agreement`
+/// must outlive it. Does not block.
+class BufferAgreement {
+ public:
+  /// Blocks of `one_copy_bytes` and more are read out of private memory.
+  BufferAgreement(std::shared_ptr<SymmetricMemory> symmetric, std::shared_ptr<RemoteMemory> remote,
+                  const Agreement& agreement, int rank, int size, std::size_t one_copy_bytes);
+
+  /// Puts into the entry where the request's buffers lie, as far as peers may read or write them.
+  void announce(const Request& request, Entry& entry);
+
+  /// Once all have entered: what all announced.
+  PeerBuffers settle();
+
+ private:
+  /// Of one rank, as it travels.
+  struct Places {
+    Place input, output;
+  };
+  static_assert(sizeof(Places) <= Post::kPayloadBytes - Post::kNoteBytes);
+
+  Place input_place(const Request& request) const noexcept;
+  Place symmetric_place(Bytes buffer) const noexcept;
+  void probe();
+
+  const std::shared_ptr<SymmetricMemory> symmetric_;
+  const std::shared_ptr<RemoteMemory> remote_;
+  const Agreement& agreement_;
+  const int rank_;
+  const std::size_t one_copy_bytes_;
+  bool has_probed_ = false;
+  bool can_read_peers_ = false;
+  Places own_{};
+  std::vector<Place> inputs_, outputs_;
+};
+
+}  // namespace allred
