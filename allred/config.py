@@ -70,9 +70,10 @@ def from_variables(variables: Mapping[str, str]) -> dict[str, object]:
     types = {"float": float, "int": int}  # all other fields can be given as text
     known = {PREFIX + field.name.upper(): field for field in fields(Config)}
     settings: dict[str, object] = {}
-    for name, text in variables.items():
+    for name in variables:
         if not name.startswith(PREFIX):
             continue
+        text = variables[name]
         if name not in known:
             raise InvalidArgumentError(f"{name}={text!r} is not a setting of allred; known: {', '.join(known)}")
         field = known[name]

@@ -1,6 +1,7 @@
 #include "algorithms/selector.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace allred {
 namespace {
@@ -13,10 +14,19 @@ std::size_t one_shot_limit(Collective collective, std::size_t mailbox_bytes, con
   if (collective == Collective::all_reduce) {
     limit = std::min(limit, has_core_a_rank ? tuning.one_shot_bytes : tuning.one_shot_bytes_shared);
   }
-  return has_core_a_rank ? 2 * limit / static_cast<std::size_t>(std::max(topology.size(), 2)) : limit;
+  if (has_core_a_rank) limit = 2 * limit / static_cast<std::size_t>(std::max(topology.size(), 2));
+  return std::min(limit, one_copy_limit(collective, topology, tuning) - 1);
 }
 
 }  // namespace
+
+std::size_t one_copy_limit(Collective collective, const Topology& topology, const Tuning& tuning) noexcept {
+  constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
+  if (reduces(collective) || collective == Collective::barrier) return kNever;
+  if (topology.has_core_a_rank()) return tuning.one_copy_bytes;
+  // Ranks that share cores find in their caches what one of them has staged for all.
+  return collective == Collective::broadcast ? kNever : tuning.one_copy_bytes_shared;
+}
 
 Algorithm select(Collective collective, std::size_t contribution_bytes, std::size_t mailbox_bytes,
                  const Topology& topology, const Tuning& tuning) {

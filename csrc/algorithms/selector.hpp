@@ -13,4 +13,8 @@ namespace allred {
 Algorithm select(Collective collective, std::size_t contribution_bytes, std::size_t mailbox_bytes,
                  const Topology& topology, const Tuning& tuning);
 
+/// From how many bytes on, which a rank has for its peers, they read them out of its private memory where they can, in
+/// `staged`.
+std::size_t one_copy_limit(Collective collective, const Topology& topology, const Tuning& tuning) noexcept;
+
 }  // namespace allred

@@ -107,8 +107,10 @@ std::vector<fs::path> cgroup_folders(std::string_view controller, const fs::path
 }
 
 std::optional<CpuQuota> find_cpu_quota(const fs::path& root) {
+  // Where a process's own groups are mounted stays; what they allow may change.
+  static const std::vector<fs::path> own = cgroup_folders("cpu", "/");
   std::optional<CpuQuota> least;
-  for (const fs::path& folder : cgroup_folders("cpu", root)) {
+  for (const fs::path& folder : root == "/" ? own : cgroup_folders("cpu", root)) {
     const std::optional<double> cores = quota_of(folder);
     if (cores && (!least || *cores < least->cores)) least = CpuQuota{*cores, identity(folder)};
   }

@@ -15,7 +15,8 @@ struct Tuning {
   std::size_t one_shot_bytes_shared = std::size_t{16} << 10;  // AllReduce by ranks that share cores
   std::size_t chunk_bytes = std::size_t{128} << 10;           // a round of staging
   std::size_t chunk_bytes_shared = std::size_t{1} << 20;
-  std::size_t one_copy_bytes = std::size_t{64} << 10;  // blocks that are copied straight out of private memory
+  std::size_t one_copy_bytes = std::size_t{32} << 10;  // from here on, data that is only moved is copied once
+  std::size_t one_copy_bytes_shared = std::size_t{1} << 20;
 };
 
 /// What Tuning has: parsing, printing, the bindings and the files of `allred tune` all follow this one table.
@@ -31,7 +32,8 @@ inline constexpr std::array kTuningFields{
     TuningField{"one_shot_bytes_shared", &Tuning::one_shot_bytes_shared},
     TuningField{.name = "chunk_bytes", .member = &Tuning::chunk_bytes, .least = 4096},
     TuningField{.name = "chunk_bytes_shared", .member = &Tuning::chunk_bytes_shared, .least = 4096},
-    TuningField{"one_copy_bytes", &Tuning::one_copy_bytes},
+    TuningField{.name = "one_copy_bytes", .member = &Tuning::one_copy_bytes, .least = 1},
+    TuningField{.name = "one_copy_bytes_shared", .member = &Tuning::one_copy_bytes_shared, .least = 1},
 };
 
 /// Gives the field `name` a value. Throws Error(invalid_argument) where there is no such field, or the value is out of

@@ -1,6 +1,5 @@
 #include "engine/buffer_agreement.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -35,17 +34,16 @@ bool peers_write_output(Collective collective) noexcept {
 }  // namespace
 
 BufferAgreement::BufferAgreement(std::shared_ptr<SymmetricMemory> symmetric, std::shared_ptr<RemoteMemory> remote,
-                                 const Agreement& agreement, int rank, int size, std::size_t one_copy_bytes)
+                                 const Agreement& agreement, int rank, int size)
     : symmetric_(std::move(symmetric)),
       remote_(std::move(remote)),
       agreement_(agreement),
       rank_(rank),
-      one_copy_bytes_(one_copy_bytes),
       inputs_(static_cast<std::size_t>(size)),
       outputs_(static_cast<std::size_t>(size)) {}
 
-void BufferAgreement::announce(const Request& request, Entry& entry) {
-  own_.input = input_place(request);
+void BufferAgreement::announce(const Request& request, bool offers_private, Entry& entry) {
+  own_.input = input_place(request, offers_private);
   own_.output = peers_write_output(request.collective)
                     ? symmetric_place({static_cast<const std::byte*>(request.output), request.bytes()})
                     : Place::in_private(&kProbe, can_read_peers_);
@@ -63,15 +61,13 @@ PeerBuffers BufferAgreement::settle() {
   return {*symmetric_, *remote_, inputs_, outputs_};
 }
 
-Place BufferAgreement::input_place(const Request& request) const noexcept {
+Place BufferAgreement::input_place(const Request& request, bool offers_private) const noexcept {
   const std::optional<Bytes> input = input_of(request, inputs_.size());
   if (!input) return Place::unreachable();
   // Who sends nothing keeps nobody from reading the others' memory.
   if (input->empty() && request.collective == Collective::all_to_all) return Place::symmetric(0);
   const Place place = symmetric_place(*input);
-  if (place.is_symmetric() || reduces(request.collective)) return place;
-  const std::size_t block = even_count(request).value_or(0) * size_of(request.dtype);
-  if (block < std::max(one_copy_bytes_, std::size_t{1}) || input->data() == nullptr) return place;
+  if (place.is_symmetric() || !offers_private || input->empty() || input->data() == nullptr) return place;
   // Of some memory, such as a device's, the system has no pages to read.
   std::byte first{};
   if (!remote_->read(rank_, &first, reinterpret_cast<std::uint64_t>(input->data()), 1)) return place;

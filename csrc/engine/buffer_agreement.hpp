@@ -18,12 +18,12 @@ namespace allred {
 /// must outlive it. Does not block.
 class BufferAgreement {
  public:
-  /// Blocks of `one_copy_bytes` and more are read out of private memory.
   BufferAgreement(std::shared_ptr<SymmetricMemory> symmetric, std::shared_ptr<RemoteMemory> remote,
-                  const Agreement& agreement, int rank, int size, std::size_t one_copy_bytes);
+                  const Agreement& agreement, int rank, int size);
 
-  /// Puts into the entry where the request's buffers lie, as far as peers may read or write them.
-  void announce(const Request& request, Entry& entry);
+  /// Puts into the entry where the request's buffers lie, as far as peers may read or write them; an input in private
+  /// memory only if `offers_private`.
+  void announce(const Request& request, bool offers_private, Entry& entry);
 
   /// Once all have entered: what all announced.
   PeerBuffers settle();
@@ -35,7 +35,7 @@ class BufferAgreement {
   };
   static_assert(sizeof(Places) <= Post::kPayloadBytes - Post::kNoteBytes);
 
-  Place input_place(const Request& request) const noexcept;
+  Place input_place(const Request& request, bool offers_private) const noexcept;
   Place symmetric_place(Bytes buffer) const noexcept;
   void probe();
 
@@ -43,7 +43,6 @@ class BufferAgreement {
   const std::shared_ptr<RemoteMemory> remote_;
   const Agreement& agreement_;
   const int rank_;
-  const std::size_t one_copy_bytes_;
   bool has_probed_ = false;
   bool can_read_peers_ = false;
   Places own_{};

@@ -52,7 +52,7 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       scheduled_(topology_.rank, topology_.size(), [this](int peer) -> MessageLink& { return link_to(peer); }),
       message_links_(topology_.ranks.size()),
       splits_(monitor, agreement_),
-      buffers_(links_.symmetric, links_.remote, agreement_, topology_.rank, topology_.size(), tuning_.one_copy_bytes),
+      buffers_(links_.symmetric, links_.remote, agreement_, topology_.rank, topology_.size()),
       scales_(topology_.ranks.size()),
       sources_(topology_.ranks.size()),
       pieces_(topology_.ranks.size() + 1) {}
@@ -114,7 +114,7 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
   if (algorithm == Algorithm::one_shot) entry.contribution = one_shot_contribution(call);
   const bool splits = request.collective == Collective::all_to_all;
   if (splits) splits_.announce(request, algorithm, pieces_, entry);
-  if (splits || is_staged(algorithm)) buffers_.announce(request, entry);
+  if (splits || is_staged(algorithm)) buffers_.announce(request, offers_private(request), entry);
   agreement_.enter(entry, waiter_);
   call.sequence = agreement_.sequence();
   if (splits) algorithm = splits_.settle(call, algorithm);
@@ -192,6 +192,10 @@ std::size_t CollectiveRunner::contribution_bytes(const Request& request) const n
     return one_shot_bytes(request.collective, *count * size_of(request.dtype), topology_.size());
   }
   return uneven_contribution_bytes(request, topology_.rank);
+}
+
+bool CollectiveRunner::offers_private(const Request& request) const noexcept {
+  return contribution_bytes(request) >= one_copy_limit(request.collective, topology_, tuning_);
 }
 
 Waiter::Policy CollectiveRunner::policy(const Caller& caller) const noexcept {

@@ -37,6 +37,7 @@ class CollectiveRunner {
   void run_prepared(const Request& request, const Caller& caller);
   void refuse(const std::string& reason);
   std::size_t contribution_bytes(const Request& request) const noexcept;
+  bool offers_private(const Request& request) const noexcept;
   void run_alone(const Request& request);
   void run_with_peers(const Request& request, Algorithm algorithm);
   DirectCall direct_call(const Request& request);

@@ -24,10 +24,12 @@ int process_id(int pidfd) {
 
 ProcessMemory::ProcessMemory(std::shared_ptr<Segment> segment, const std::vector<bool>& same_process)
     : segment_(std::move(segment)), processes_(same_process.size()) {
-  for (std::size_t rank = 0; rank < same_process.size(); ++rank) processes_[rank] = same_process[rank] ? getpid() : kUnknown;
+  for (std::size_t rank = 0; rank < same_process.size(); ++rank) {
+    processes_[rank] = same_process[rank] ? getpid() : kUnknown;
+  }
 }
 
-int ProcessMemory::process(int peer) noexcept {
+int ProcessMemory::process_of(int peer) noexcept {
   std::atomic<int>& process = processes_[static_cast<std::size_t>(peer)];
   const int id = process.load(std::memory_order_relaxed);
   if (id != kUnknown) return id;
@@ -37,7 +39,7 @@ int ProcessMemory::process(int peer) noexcept {
 }
 
 bool ProcessMemory::read(int peer, std::byte* destination, std::uint64_t address, std::size_t bytes) noexcept {
-  const int id = process(peer);
+  const int id = process_of(peer);
   if (id == kRefused) return false;
   std::atomic<int>& process = processes_[static_cast<std::size_t>(peer)];
   for (std::size_t done = 0; done < bytes;) {

@@ -22,7 +22,7 @@ class ProcessMemory final : public RemoteMemory {
   static constexpr int kRefused = -1;
   static constexpr int kUnknown = 0;
 
-  int process(int peer) noexcept;
+  int process_of(int peer) noexcept;
 
   std::shared_ptr<Segment> segment_;         // keeps the peers' pidfds, so that a process id is not another's by now
   std::vector<std::atomic<int>> processes_;  // a process id, or one of the above; found out when first needed

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <sstream>
 
@@ -19,11 +20,13 @@ struct Hello {
   std::int32_t rank;
 };
 
-/// `memory` is the address of a shared_ptr made for the receiver, where both are threads of one process; else null.
+/// `memory` is the address of a shared_ptr made for the receiver, where both are threads of one process; else null. The
+/// file of the memory comes with it, and as many of the pidfds as fit; the rest follows.
 struct Welcome {
   std::uint64_t staging_bytes;
   std::uint64_t heap_bytes;
   std::shared_ptr<SharedMemory>* memory;
+  std::uint64_t num_processes;  // 0 of a kernel without pidfds
 };
 
 template <class T>
@@ -99,20 +102,16 @@ class Leader {
 
   void hand_over(UnixConnection& connection, bool same_process, const std::vector<UniqueFd>& processes,
                  const Deadline& deadline) {
-    Welcome welcome{layout_.staging_bytes(), memory_->heap_bytes(),
-                    same_process ? new std::shared_ptr<SharedMemory>(memory_) : nullptr};
-    const int memory = memory_->lanes().fd();
-    connection.send(bytes_of(welcome), std::span(&memory, 1), deadline);
-    std::vector<int> fds;
+    std::vector<int> fds{memory_->lanes().fd()};
     for (const UniqueFd& each : processes) {
       if (each) fds.push_back(each.get());
     }
-    if (fds.size() != processes.size()) fds.clear();  // a kernel without pidfds
-    std::uint32_t count = static_cast<std::uint32_t>(fds.size());
-    connection.send(bytes_of(count), {}, deadline);
+    if (fds.size() != 1 + processes.size()) fds.resize(1);
+    Welcome welcome{layout_.staging_bytes(), memory_->heap_bytes(),
+                    same_process ? new std::shared_ptr<SharedMemory>(memory_) : nullptr, fds.size() - 1};
     for (std::size_t first = 0; first < fds.size(); first += UnixConnection::kMaxFds) {
       const std::size_t batch = std::min(UnixConnection::kMaxFds, fds.size() - first);
-      connection.send(bytes_of(count), std::span(fds).subspan(first, batch), deadline);
+      connection.send(bytes_of(welcome), std::span(fds).subspan(first, batch), deadline);
     }
   }
 
@@ -130,20 +129,18 @@ std::shared_ptr<Segment> join(const std::string& address, const Topology& topolo
   connection.send(bytes_of(hello), self ? std::span(&self_fd, 1) : std::span<const int>(), deadline);
 
   Welcome welcome{};
-  std::vector<UniqueFd> file = connection.recv(bytes_of(welcome), deadline);
+  std::vector<UniqueFd> fds = connection.recv(bytes_of(welcome), deadline);
   const Layout layout(topology.ranks.size(), welcome.staging_bytes);
   std::shared_ptr<SharedMemory> memory;
   if (welcome.memory != nullptr) {
     memory = *std::unique_ptr<std::shared_ptr<SharedMemory>>(welcome.memory);
   } else {
-    memory = SharedMemory::attach(std::move(file.at(0)), layout.total_bytes(), welcome.heap_bytes, layout.size());
+    memory = SharedMemory::attach(std::move(fds.at(0)), layout.total_bytes(), welcome.heap_bytes, layout.size());
   }
 
-  std::uint32_t count = 0;
-  connection.recv(bytes_of(count), deadline);
-  std::vector<UniqueFd> processes;
-  while (processes.size() < count) {
-    std::uint32_t again = 0;
+  std::vector<UniqueFd> processes(std::make_move_iterator(fds.begin() + 1), std::make_move_iterator(fds.end()));
+  while (processes.size() < welcome.num_processes) {
+    Welcome again{};
     for (UniqueFd& each : connection.recv(bytes_of(again), deadline)) processes.push_back(std::move(each));
   }
   processes.resize(topology.ranks.size());
