@@ -22,6 +22,7 @@ class CollectiveWork final : public Work, public std::enable_shared_from_this<Co
 
  protected:
   void help(CheckInterrupt check_interrupt) override;
+  void hurry() override;
   void call_back(Callback callback) override;
 
  private:

@@ -1,9 +1,19 @@
 #include "engine/operation_queue.hpp"
 
+#include <chrono>
+
 #include "common/error.hpp"
 #include "engine/callback_scope.hpp"
 
 namespace allred {
+namespace {
+
+// A launch that wakes a thread takes some 15 us more, as that thread may get the core of the one that launches.
+constexpr std::chrono::microseconds kNap{200};
+constexpr int kNaps = 50;  // without a call, before it sleeps until it is woken
+constexpr std::size_t kWorthWaking = std::size_t{256} << 10;  // bytes; takes longer than to wake somebody
+
+}  // namespace
 
 /// Holds the right to run calls; the first constructor, where it is free.
 class OperationQueue::Execution {
@@ -57,16 +67,20 @@ void OperationQueue::run(const Request& request, CheckInterrupt check_interrupt)
 
 std::shared_ptr<CollectiveWork> OperationQueue::submit(Request request) {
   auto work = std::make_shared<CollectiveWork>(std::move(request), weak_from_this());
+  bool wakes = false;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) std::rethrow_exception(closed_);
     works_.push_back(work);
     pending_.fetch_add(1, std::memory_order_release);
     keep_going();
+    wakes = num_napping_ == 0 || work->request().bytes() >= kWorthWaking;
   }
-  submitted_.notify_one();
+  if (wakes) submitted_.notify_one();
   return work;
 }
+
+void OperationQueue::hurry() { submitted_.notify_one(); }
 
 /// Sees to it that a thread will run what is queued. Needs mutex_.
 void OperationQueue::keep_going() {
@@ -146,7 +160,7 @@ void OperationQueue::help(const Work& work, CheckInterrupt check_interrupt) {
 void OperationQueue::run_in_background() {
   std::unique_lock lock(mutex_);
   while (true) {
-    submitted_.wait(lock, [this] { return closed_ || !works_.empty(); });
+    await_submission(lock);
     if (closed_) return;
     lock.unlock();
     std::shared_ptr<CollectiveWork> work;
@@ -164,6 +178,14 @@ void OperationQueue::run_in_background() {
     lock.lock();
     ++num_ready_;
   }
+}
+
+void OperationQueue::await_submission(std::unique_lock<std::mutex>& lock) {
+  const auto is_needed = [this] { return closed_ || !works_.empty(); };
+  ++num_napping_;
+  for (int nap = 0; nap < kNaps && !is_needed(); ++nap) submitted_.wait_for(lock, kNap);
+  --num_napping_;
+  submitted_.wait(lock, is_needed);
 }
 
 void OperationQueue::check_not_reentered() const {
@@ -194,6 +216,10 @@ void OperationQueue::close(std::exception_ptr reason) {
 
 void CollectiveWork::help(CheckInterrupt check_interrupt) {
   if (const std::shared_ptr<OperationQueue> queue = queue_.lock()) queue->help(*this, check_interrupt);
+}
+
+void CollectiveWork::hurry() {
+  if (const std::shared_ptr<OperationQueue> queue = queue_.lock()) queue->hurry();
 }
 
 void CollectiveWork::call_back(Callback callback) {

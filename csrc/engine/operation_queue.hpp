@@ -16,7 +16,8 @@
 namespace allred {
 
 /// Who runs the calls: the caller's thread where it waits anyway, else a progress thread, which is started when
-/// something asynchronous is first asked for. Callbacks run one at a time, in the order in which the calls ended. They
+/// something asynchronous is first asked for. To wake that thread costs more than a small call; so while calls are
+/// frequent it naps and looks, and is not woken for a small one. Callbacks run one at a time, in the order in which the calls ended. They
 /// may wait for other calls, which another progress thread then runs. Thread-safe.
 class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
  public:
@@ -39,8 +40,11 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   /// The same where nothing is before it; else answers false and does nothing.
   bool try_run(const Request& request, CheckInterrupt check_interrupt);
 
-  /// Returns at once.
+  /// Returns at once. A small call may wait a moment for a thread that comes to wait for it.
   std::shared_ptr<CollectiveWork> submit(Request request);
+
+  /// Somebody waits for a call that is queued, who does not run it.
+  void hurry();
 
   /// Runs what is queued in this thread, up to and including `work`, unless another thread is at it. Throws as run().
   void help(const Work& work, CheckInterrupt check_interrupt);
@@ -66,6 +70,7 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   void call_callbacks();
   bool next_ended(Ended& ended);
   void run_in_background();
+  void await_submission(std::unique_lock<std::mutex>& lock);
   void keep_going();
   void check_not_reentered() const;
 
@@ -79,7 +84,8 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   std::atomic<std::size_t> pending_{0};  // queued or running
   std::exception_ptr closed_;
   std::vector<std::thread> progress_;
-  int num_ready_ = 0;  // progress threads that are not in callbacks
+  int num_ready_ = 0;   // progress threads that are not in callbacks
+  int num_napping_ = 0;  // of those, which look by themselves, soon
   std::deque<Ended> ended_;
   bool calling_back_ = false;  // some thread is calling callbacks
 };

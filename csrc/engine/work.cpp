@@ -19,7 +19,10 @@ std::exception_ptr Work::error() const {
 
 void Work::wait(std::optional<std::chrono::milliseconds> timeout, CheckInterrupt check_interrupt) {
   if (!done() && !timeout) help(check_interrupt);
-  if (!done()) wait_until_done(timeout, check_interrupt);
+  if (!done()) {
+    hurry();
+    wait_until_done(timeout, check_interrupt);
+  }
   release_buffers();
   if (const std::exception_ptr failure = error()) std::rethrow_exception(failure);
 }
@@ -48,10 +51,10 @@ void Work::on_done(Callback callback) {
     const std::lock_guard lock(mutex_);
     if (!done()) {
       callbacks_.push_back(std::move(callback));
-      return;
+      callback = nullptr;
     }
   }
-  call_back(std::move(callback));
+  callback ? call_back(std::move(callback)) : hurry();
 }
 
 void Work::release_buffers() {

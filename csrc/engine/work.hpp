@@ -51,6 +51,9 @@ class Work {
   /// Lets the calling thread carry out calls until this one is done. Returns early where another thread is at it.
   virtual void help(CheckInterrupt check_interrupt) = 0;
 
+  /// Somebody wants to know when this one is done, and does not help.
+  virtual void hurry() {}
+
   /// Calls `callback` of a work that is done.
   virtual void call_back(Callback callback) { callback(*this); }
 
