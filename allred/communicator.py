@@ -33,8 +33,8 @@ observers: list[Callable[[Communicator], None]] = []
 
 
 def communicators() -> list[Communicator]:
-    """Those of this process that still exist, oldest first."""
-    return list(_communicators.values())
+    """Those of this process that are open, oldest first."""
+    return [each for each in list(_communicators.values()) if not each.closed]
 
 
 class Communicator(_core.Communicator):

@@ -78,9 +78,11 @@ def write(document: Document, path: Path) -> None:
 def _load(path: Path) -> Document:
     try:
         document: Document = json.loads(path.read_text())
-        schema = document["otherData"]["schema"] if document["otherData"]["library"] == "allred" else None
+        library, schema = document["otherData"]["library"], document["otherData"]["schema"]
     except (ValueError, KeyError, TypeError):
-        raise InvalidArgumentError(f"{path} is not a trace that allred.trace wrote") from None
+        library, schema = "", None
+    if library != "allred":
+        raise InvalidArgumentError(f"{path} is not a trace that allred.trace wrote")
     if schema != SCHEMA:
         raise InvalidArgumentError(f"{path} has schema {schema}; this release reads schema {SCHEMA}")
     return document

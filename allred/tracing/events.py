@@ -41,14 +41,14 @@ class Events:
         self._add_rows(f"{group}, messages", messages)
         self._add_rows(f"{group}, marks", [_mark(each) for each in kept if isinstance(each, _core.MarkRecord)])
 
-    def add_program(self, marks: Iterable[_core.MarkRecord], end: int) -> None:
+    def add_program(self, records: Iterable[Record], end: int) -> None:
         """What the program marked.
 
         Args:
-            marks: among them the instants at which steps begin.
+            records: marks, among them the instants at which steps begin.
             end: of the last step.
         """
-        kept = list(marks)
+        kept = [each for each in records if isinstance(each, _core.MarkRecord)]
         steps = [each for each in kept if _is_step(each)]
         ends = [*(each.begin for each in steps[1:]), end]
         rows = [_step(step.index, step.begin, end) for step, end in zip(steps, ends, strict=False)]
@@ -106,9 +106,7 @@ def _span(name: str, category: str, begin: int, end: int, args: dict[str, Any]) 
     return {"name": name, "cat": category, "ph": "X", "ts": begin, "dur": end - begin, "args": args}
 
 
-def _call(
-    group: str, members: Sequence[int], call: _core.CallRecord, waits: Sequence[_core.WaitRecord]
-) -> list[Event]:
+def _call(group: str, members: Sequence[int], call: _core.CallRecord, waits: Sequence[_core.WaitRecord]) -> list[Event]:
     """The call, and within it the time until all ranks had entered, and its waits."""
     args: dict[str, Any] = {"group": group, "call": call.sequence, "bytes": call.bytes}
     if call.collective != "barrier":

@@ -122,7 +122,7 @@ class Trace:
         self._marks.instant(STEP, self._num_steps)
         self._num_steps += 1
 
-    def instant(self, name: str, index: int = -1, bytes: int = 0) -> None:
+    def instant(self, name: str, index: int = -1, bytes: int = 0) -> None:  # noqa: A002 - the word for it
         """Marks this moment.
 
         Args:
@@ -133,7 +133,7 @@ class Trace:
         self._marks.instant(name, index, bytes)
 
     @contextmanager
-    def span(self, name: str, index: int = -1, bytes: int = 0) -> Iterator[None]:
+    def span(self, name: str, index: int = -1, bytes: int = 0) -> Iterator[None]:  # noqa: A002
         """Marks the time that the block takes, such as a backward pass. Arguments as for :meth:`instant`."""
         begin = self._marks.now()
         try:

@@ -32,7 +32,7 @@ struct MessageTransfer {
   std::size_t bytes = 0;      // moved so far
   std::chrono::steady_clock::time_point start = {};
   std::chrono::steady_clock::time_point called = {};  // where it is traced
-  std::size_t place = 0;  // among those that are not done
+  std::size_t place = 0;                              // among those that are not done
 };
 
 /// Shared by the caller and the messenger. Thread-safe, but for the transfer.
