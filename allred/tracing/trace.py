@@ -39,7 +39,7 @@ def trace(
         path: of the file. Its folder must exist.
         communicator: trace this one alone, and collect over it. By default all that the process has or makes. Ranks
             that are threads and trace from within give their own.
-        capacity: how many records to keep of each communicator, 128 bytes each: a call, a wait, a message and a mark
+        capacity: how many records to keep of each communicator, 72 bytes each: a call, a wait, a message and a mark
             is one. The oldest give way, and the file says how many did.
 
     Raises:

@@ -43,9 +43,7 @@ class Timeline:
             if each["ph"] == "M" and each["name"] == "thread_name"
         }
         self.processes = {
-            each["pid"]: each["args"]["name"]
-            for each in events
-            if each["ph"] == "M" and each["name"] == "process_name"
+            each["pid"]: each["args"]["name"] for each in events if each["ph"] == "M" and each["name"] == "process_name"
         }
         self.instants = [each for each in events if each["ph"] == "i"]
         self.slices = [

@@ -21,11 +21,12 @@ _STYLES = {
     "mark": ("#bbbbbb", 0.06, 0.14, "marked by the program"),
     "queue": ("#ccbb44", 0.24, 0.14, "a call waits its turn"),
     "call": ("#4477aa", 0.42, 0.34, "collective"),
-    "wait": ("#ee6677", 0.42, 0.34, "waits for a peer"),
+    "wait": ("#ee6677", 0.49, 0.20, "waits for a peer"),
     "message": ("#228833", 0.80, 0.14, "send or receive"),
 }
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
-_LEAST_NAMED = 0.06  # of the width: what a bar needs to have its name written into it
+_NAMED = ("mark", "message", "call")
+_LEAST_NAMED = 0.05  # of the width: what a bar needs to have its name written into it
 
 
 def draw(document: Document, path: Path, steps: tuple[int, int] | None = None) -> None:
@@ -54,6 +55,8 @@ def draw(document: Document, path: Path, steps: tuple[int, int] | None = None) -
             inside = [each for each in events if each["ts"] < end and each["ts"] + each.get("dur", 0) > begin]
             _draw_events(axes, row, category, _Scale(begin, scale * 1e9), inside)
             shown |= {category} if inside else set()
+    for step in _steps(parts):
+        axes.axvline(_Scale(begin, scale * 1e9).begin(step), color="#222222", linewidth=0.8, linestyle=":", zorder=4)
     _finish(axes, parts, unit, shown)
     figure.savefig(path)
 
@@ -75,13 +78,18 @@ class _Scale:
 def _window(parts: Sequence[Part], steps: tuple[int, int] | None) -> tuple[int, int]:
     if steps is None:
         return min(part.started_ns for part in parts), max(part.stopped_ns for part in parts)
-    found = [each for part in parts for each in part.events if each.get("cat") == "step"]
-    numbered = {each["args"]["step"]: each for each in found}
+    numbered = {each["args"]["step"]: each for each in _steps(parts)}
     for step in steps:
         if step not in numbered:
             raise ValueError(f"step {step} is not among the {len(numbered)} in the trace")
     last = numbered[steps[1]]
     return numbered[steps[0]]["ts"], last["ts"] + last["dur"]
+
+
+def _steps(parts: Sequence[Part]) -> list[Event]:
+    """Those that the first rank marked which marked any."""
+    found = ([each for each in part.events if each.get("cat") == "step"] for part in parts)
+    return next(filter(None, found), [])
 
 
 def _draw_events(axes: Axes, row: int, category: str, scale: _Scale, events: Sequence[Event]) -> None:
@@ -93,16 +101,16 @@ def _draw_events(axes: Axes, row: int, category: str, scale: _Scale, events: Seq
         left=[scale.begin(each) for each in spans],
         height=height,
         facecolor=colour,
-        edgecolor=colour,
-        linewidth=0.4,
+        edgecolor=colour if category == "wait" else "white",
+        linewidth=0.3,
     )
     instants = [scale.begin(each) for each in events if each["ph"] == "i"]
     axes.plot(instants, [row + top + height / 2] * len(instants), "|", color="#222222", markersize=8)
     width = axes.get_xlim()[1]
     for each in spans:
-        if category != "wait" and scale.length(each) > _LEAST_NAMED * width:
+        if category in _NAMED and scale.length(each) > _LEAST_NAMED * width:
             x, y = scale.begin(each) + scale.length(each) / 2, row + top + height / 2
-            axes.text(x, y, each["name"], ha="center", va="center", fontsize=7, clip_on=True)
+            axes.text(x, y, each["name"], ha="center", va="center", fontsize=7, clip_on=True, zorder=5)
 
 
 def _finish(axes: Axes, parts: Sequence[Part], unit: str, shown: set[str]) -> None:

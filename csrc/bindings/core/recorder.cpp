@@ -93,8 +93,8 @@ void register_records(py::module_& module) {
       .def_readonly("name", &NamedMark::name)
       .def_readonly("index", &NamedMark::index)
       .def_readonly("bytes", &NamedMark::bytes)
-      .def_property_readonly("begin", time_of(&NamedMark::begin))
-      .def_property_readonly("end", time_of(&NamedMark::end));
+      .def_property_readonly("begin", time_of<NamedMark>(&NamedMark::begin))
+      .def_property_readonly("end", time_of<NamedMark>(&NamedMark::end));
 }
 
 }  // namespace
