@@ -24,6 +24,7 @@ from allred.errors import (
     UnsupportedError,
 )
 from allred.threads import run_threads
+from allred.tracing import Trace, trace
 
 
 def __getattr__(name: str) -> Any:
@@ -58,6 +59,7 @@ __all__ = [
     "PeerLostError",
     "SystemCallError",
     "TimeoutError",
+    "Trace",
     "UnsupportedError",
     "Work",
     "empty",
@@ -65,4 +67,5 @@ __all__ = [
     "monitored_barrier",
     "run_threads",
     "symmetric_memory",
+    "trace",
 ]

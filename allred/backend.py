@@ -74,7 +74,8 @@ def make_communicator(store: Any, rank: int, size: int, options: Any) -> Any:
         all_reduce_algorithm=options.all_reduce_algorithm,
         tuning=options.tuning,
     )
-    return Communicator(StoreBootstrap(store, rank, size, timeout), config)
+    bootstrap = StoreBootstrap(store, rank, size, timeout)
+    return Communicator(bootstrap, config, f"group {options.group_name}", options.global_ranks_in_group)
 
 
 def monitored_barrier(

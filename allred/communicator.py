@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import json
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import index
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -24,7 +25,16 @@ _DESCRIPTION_BYTES = 2048  # more than a dtype and the most dimensions that nump
 # Floats that numpy does not have, and its words of their size.
 _WORDS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
-_open_communicators: weakref.WeakSet[Communicator] = weakref.WeakSet()
+_communicators: weakref.WeakValueDictionary[int, Communicator] = weakref.WeakValueDictionary()
+_numbers = itertools.count()
+
+#: Each is called with every communicator that is made, on the thread that makes it.
+observers: list[Callable[[Communicator], None]] = []
+
+
+def communicators() -> list[Communicator]:
+    """Those of this process that are open, oldest first."""
+    return [each for each in list(_communicators.values()) if not each.closed]
 
 
 class Communicator(_core.Communicator):
@@ -47,9 +57,16 @@ class Communicator(_core.Communicator):
 
     A rank waits without the GIL, and Ctrl-C ends the wait. Communicators are closed at exit; as a context manager,
     earlier.
+
+    Attributes:
+        config: its settings.
+        name: what traces call it.
+        members: what its ranks are called in the whole job, in rank order.
     """
 
-    def __init__(self, bootstrap: _core.Bootstrap, config: Config) -> None:
+    def __init__(
+        self, bootstrap: _core.Bootstrap, config: Config, name: str = "job", members: Sequence[int] | None = None
+    ) -> None:
         super().__init__(
             bootstrap,
             timeout=config.timeout,
@@ -59,7 +76,11 @@ class Communicator(_core.Communicator):
             tuning=tuning.numbers_for(bootstrap.size(), config.tuning),
         )
         self.config = config
-        _open_communicators.add(self)
+        self.name = name
+        self.members = tuple(members or range(self.size))
+        _communicators[next(_numbers)] = self
+        for observer in list(observers):
+            observer(self)
 
     def empty(self, shape: SupportsIndex | Sequence[SupportsIndex], dtype: npt.DTypeLike = float) -> npt.NDArray[Any]:
         """An uninitialised array in symmetric memory, on which large collectives work without a copy.
@@ -243,5 +264,5 @@ def init(**settings: Any) -> Communicator:
 @atexit.register
 def _close_all() -> None:
     """Ends what is under way while the interpreter can still take part, and tells the peers."""
-    for communicator in list(_open_communicators):
+    for communicator in communicators():
         communicator.close()

@@ -12,6 +12,7 @@ from allred.cli.doctor import command as doctor
 from allred.cli.errors import CommandFailed, UsageError
 from allred.cli.explain import command as explain
 from allred.cli.simulate import command as simulate
+from allred.cli.trace import command as trace
 from allred.cli.tune import command as tune
 from allred.errors import Error
 
@@ -30,7 +31,7 @@ class Command(Protocol):
 
 
 # Modules import neither torch nor MPI before they run, so that `allred --help` is quick.
-COMMANDS: tuple[Command, ...] = (bench, tune, explain, simulate, doctor)
+COMMANDS: tuple[Command, ...] = (bench, tune, explain, simulate, trace, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

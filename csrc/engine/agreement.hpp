@@ -34,6 +34,9 @@ class Agreement final : public CallDescription {
   /// Blocks until all ranks have entered. Throws Error(mismatch) on all ranks where they disagree or one refused.
   void enter(const Entry& entry, Waiter& waiter);
 
+  /// The same for a rank that has no peers.
+  void enter_alone() noexcept { ++sequence_; }
+
   /// Tells the peers, when they enter this rank's next call, that it is not going to be made. Does not block.
   void refuse(const std::string& reason);
 

@@ -40,7 +40,7 @@ void run_direct(DirectCall& call, Algorithm algorithm) {
 }  // namespace
 
 CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, CollectiveLinks links,
-                                   const Config& config)
+                                   const Config& config, int stream, Recorder& recorder)
     : topology_(topology),
       monitor_(monitor),
       links_(std::move(links)),
@@ -55,7 +55,9 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       buffers_(links_.symmetric, links_.remote, agreement_, topology_.rank, topology_.size()),
       scales_(topology_.ranks.size()),
       sources_(topology_.ranks.size()),
-      pieces_(topology_.ranks.size() + 1) {}
+      pieces_(topology_.ranks.size() + 1),
+      stream_(stream),
+      recorder_(recorder) {}
 
 void CollectiveRunner::run(const Request& request, const Caller& caller) {
   if (!request.batch) return run_one(request, caller);
@@ -81,6 +83,36 @@ void CollectiveRunner::run_one(const Request& request, const Caller& caller) {
 }
 
 void CollectiveRunner::run_prepared(const Request& request, const Caller& caller) {
+  recorder_.is_on() ? run_recorded(request, caller) : carry_out(request, caller);
+}
+
+void CollectiveRunner::run_recorded(const Request& request, const Caller& caller) {
+  const TraceTime started = TraceClock::now();
+  recording_.emplace(recorder_, CallRecord{.collective = request.collective,
+                                           .op = request.op,
+                                           .dtype = request.dtype,
+                                           .stream = stream_,
+                                           .root = request.root,
+                                           .sequence = agreement_.sequence() + 1,
+                                           .bytes = message_bytes(request, topology_.size()),
+                                           .submitted = caller.submitted == TraceTime{} ? started : caller.submitted,
+                                           .started = started});
+  waiter_.set_observer(&*recording_);
+  const auto end = [this](bool failed) {
+    waiter_.set_observer(nullptr);
+    recording_->end(failed);
+    recording_.reset();
+  };
+  try {
+    carry_out(request, caller);
+  } catch (...) {
+    end(true);
+    throw;
+  }
+  end(false);
+}
+
+void CollectiveRunner::carry_out(const Request& request, const Caller& caller) {
   Algorithm algorithm = Algorithm::automatic;
   try {
     check_request(request, topology_.rank, topology_.size());
@@ -105,7 +137,7 @@ void CollectiveRunner::run_prepared(const Request& request, const Caller& caller
 }
 
 void CollectiveRunner::refuse(const std::string& reason) {
-  if (topology_.size() > 1) agreement_.refuse(reason);
+  topology_.size() > 1 ? agreement_.refuse(reason) : agreement_.enter_alone();
 }
 
 void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorithm) {
@@ -118,6 +150,7 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
   agreement_.enter(entry, waiter_);
   call.sequence = agreement_.sequence();
   if (splits) algorithm = splits_.settle(call, algorithm);
+  if (recording_) recording_->enter(call.sequence, algorithm);
   if (!is_direct(algorithm)) return scheduled_.run(request, algorithm, waiter_);
   if (request.op == ReduceOp::premul_sum) {
     for (std::size_t rank = 0; rank < scales_.size(); ++rank) scales_[rank] = agreement_.posts()[rank]->scale;
@@ -150,6 +183,8 @@ DirectCall CollectiveRunner::direct_call(const Request& request) {
 }
 
 void CollectiveRunner::run_alone(const Request& request) {
+  agreement_.enter_alone();
+  if (recording_) recording_->enter(agreement_.sequence(), Algorithm::automatic);
   const std::size_t count = even_count(request).value_or(0);
   if (request.collective == Collective::barrier || count == 0) return;
   const DirectCall call = direct_call(request);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "common/topology.hpp"
 #include "engine/agreement.hpp"
 #include "engine/buffer_agreement.hpp"
+#include "engine/call_recording.hpp"
 #include "engine/call_watch.hpp"
 #include "engine/connections.hpp"
 #include "engine/request.hpp"
@@ -19,10 +21,12 @@
 
 namespace allred {
 
-/// Used by one thread at a time, but for choose(). `topology` and `monitor` must outlive it.
+/// Used by one thread at a time, but for choose(). `topology`, `monitor` and `recorder` must outlive it.
 class CollectiveRunner {
  public:
-  CollectiveRunner(const Topology& topology, Monitor& monitor, CollectiveLinks links, const Config& config);
+  /// `stream` is the number of the stream of calls that it carries out.
+  CollectiveRunner(const Topology& topology, Monitor& monitor, CollectiveLinks links, const Config& config, int stream,
+                   Recorder& recorder);
 
   /// Blocks until done. Throws Error: invalid_argument, unsupported and mismatch leave the communicator usable; any
   /// other error ends it on all ranks. A request that cannot be carried out is refused: the peers, which may be waiting
@@ -35,6 +39,8 @@ class CollectiveRunner {
  private:
   void run_one(const Request& request, const Caller& caller);
   void run_prepared(const Request& request, const Caller& caller);
+  void run_recorded(const Request& request, const Caller& caller);
+  void carry_out(const Request& request, const Caller& caller);
   void refuse(const std::string& reason);
   std::size_t contribution_bytes(const Request& request) const noexcept;
   bool offers_private(const Request& request) const noexcept;
@@ -61,6 +67,10 @@ class CollectiveRunner {
   std::vector<double> scales_;
   std::vector<const void*> sources_;
   std::vector<Bytes> pieces_;
+
+  const int stream_;
+  Recorder& recorder_;
+  std::optional<CallRecording> recording_;  // of the call under way, where it is traced
 };
 
 }  // namespace allred

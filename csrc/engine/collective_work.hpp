@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "engine/record.hpp"
 #include "engine/request.hpp"
 #include "engine/work.hpp"
 
@@ -13,10 +14,15 @@ class OperationQueue;
 /// Shared by the caller and the queue. Thread-safe.
 class CollectiveWork final : public Work, public std::enable_shared_from_this<CollectiveWork> {
  public:
-  CollectiveWork(Request request, std::weak_ptr<OperationQueue> queue)
-      : Work(std::move(request.keepalive)), request_(std::move(request)), queue_(std::move(queue)) {}
+  CollectiveWork(Request request, std::weak_ptr<OperationQueue> queue, TraceTime submitted)
+      : Work(std::move(request.keepalive)),
+        request_(std::move(request)),
+        queue_(std::move(queue)),
+        submitted_(submitted) {}
 
   const Request& request() const noexcept { return request_; }
+  /// When it was made; unset where nobody traced then.
+  TraceTime submitted() const noexcept { return submitted_; }
 
   std::string describe() const override { return request_.fingerprint(request_.algorithm).describe(); }
 
@@ -28,6 +34,7 @@ class CollectiveWork final : public Work, public std::enable_shared_from_this<Co
  private:
   Request request_;
   std::weak_ptr<OperationQueue> queue_;
+  TraceTime submitted_;
 };
 
 }  // namespace allred

@@ -33,15 +33,16 @@ std::exception_ptr closed_error() {
 
 }  // namespace
 
-Communicator::Stream::Stream(Connections& connections, Monitor& monitor, const Config& config, int depth)
-    : runner(connections.topology, monitor, connections.open_stream(depth), config),
+Communicator::Stream::Stream(Connections& connections, Monitor& monitor, const Config& config, int depth,
+                             Recorder& recorder)
+    : runner(connections.topology, monitor, connections.open_stream(depth), config, depth, recorder),
       queue(std::make_shared<OperationQueue>(
           [this](const Request& request, const Caller& caller) { runner.run(request, caller); },
-          [&monitor](const std::string& reason) { monitor.abort(reason); }, depth)) {}
+          [&monitor](const std::string& reason) { monitor.abort(reason); }, depth, recorder)) {}
 
-Communicator::Parts::Parts(Connections connected, const Config& config)
+Communicator::Parts::Parts(Connections connected, const Config& config, Recorder& recorder)
     : connections(std::move(connected)), monitor(connections.topology, *connections.board) {
-  streams[0] = new Stream(connections, monitor, config, 0);
+  streams[0] = new Stream(connections, monitor, config, 0, recorder);
 }
 
 Communicator::Parts::~Parts() {
@@ -49,7 +50,7 @@ Communicator::Parts::~Parts() {
 }
 
 Communicator::Communicator(Bootstrap& bootstrap, const Config& config)
-    : config_(config), parts_(std::make_unique<Parts>(check_and_connect(bootstrap, config_), config_)) {}
+    : config_(config), parts_(std::make_unique<Parts>(check_and_connect(bootstrap, config_), config_, *recorder_)) {}
 
 Communicator::~Communicator() {
   if (fork_guard_.in_forked_child()) {
@@ -94,7 +95,7 @@ Communicator::Stream& Communicator::open_stream(int depth) {
   const std::lock_guard lock(parts_->mutex);
   std::atomic<Stream*>& slot = parts_->streams[static_cast<std::size_t>(depth)];
   if (parts_->closed) std::rethrow_exception(closed_error());
-  if (slot.load() == nullptr) slot = new Stream(parts_->connections, parts_->monitor, config_, depth);
+  if (slot.load() == nullptr) slot = new Stream(parts_->connections, parts_->monitor, config_, depth, *recorder_);
   return *slot.load();
 }
 
@@ -134,7 +135,7 @@ Messenger& Communicator::open_messenger() {
   if (parts.closed) std::rethrow_exception(closed_error());
   if (!parts.messenger_owner) {
     parts.messenger_owner = std::make_shared<Messenger>(parts.connections.topology, parts.monitor,
-                                                        parts.connections.open_point_to_point(), config_);
+                                                        parts.connections.open_point_to_point(), config_, *recorder_);
     parts.messenger.store(parts.messenger_owner.get(), std::memory_order_release);
   }
   return *parts.messenger_owner;

@@ -14,6 +14,7 @@
 #include "engine/fork_guard.hpp"
 #include "engine/messenger.hpp"
 #include "engine/operation_queue.hpp"
+#include "engine/recorder.hpp"
 #include "engine/work.hpp"
 
 namespace allred {
@@ -70,12 +71,17 @@ class Communicator {
   /// Memory that the ranks' collectives work on without a copy. Its buffers may outlive the communicator.
   SymmetricMemory& symmetric_memory() const;
 
+  /// Records what happens here while it is on. Others may add marks.
+  const std::shared_ptr<Recorder>& recorder() const noexcept { return recorder_; }
+
+  bool is_closed() const noexcept { return parts_->monitor.is_closed(); }
+
   Algorithm choose(const Request& request) const { return parts_->streams[0].load()->runner.choose(request); }
 
  private:
   /// Collectives that have an order among themselves.
   struct Stream {
-    Stream(Connections& connections, Monitor& monitor, const Config& config, int depth);
+    Stream(Connections& connections, Monitor& monitor, const Config& config, int depth, Recorder& recorder);
 
     CollectiveRunner runner;
     std::shared_ptr<OperationQueue> queue;
@@ -83,7 +89,7 @@ class Communicator {
 
   /// All that a forked child must not touch: it has neither the memory nor the threads.
   struct Parts {
-    Parts(Connections connected, const Config& config);
+    Parts(Connections connected, const Config& config, Recorder& recorder);
     ~Parts();
 
     Connections connections;
@@ -102,6 +108,7 @@ class Communicator {
   void check_owner() const;
 
   Config config_;
+  std::shared_ptr<Recorder> recorder_ = std::make_shared<Recorder>();
   std::unique_ptr<Parts> parts_;
   ForkGuard fork_guard_;
 };

@@ -22,10 +22,12 @@ MessageFrame answer(FrameKind kind, const MessageWork& recv) noexcept {
 
 }  // namespace
 
-MessageExchange::MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout)
+MessageExchange::MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout,
+                                 Recorder& recorder)
     : monitor_(monitor),
       errors_(monitor),
       timeout_(timeout),
+      recorder_(recorder),
       doorbell_(std::move(links.doorbell)),
       remote_(std::move(links.remote)) {
   for (int rank = 0; rank < monitor.size(); ++rank) {
@@ -34,6 +36,7 @@ MessageExchange::MessageExchange(Monitor& monitor, PointToPointLinks links, std:
 }
 
 void MessageExchange::start(const WorkPointer& work) {
+  work->transfer().called = recorder_.now();
   const std::lock_guard lock(mutex_);
   if (closed_) std::rethrow_exception(closed_);
   if (const std::exception_ptr error = errors_.over(work->message())) std::rethrow_exception(error);
@@ -81,7 +84,7 @@ void MessageExchange::start_send(const WorkPointer& work) {
   transfer.id = frame.header.id;
   transfer.stage = MessageTransfer::Stage::queued;
   const bool written = peer(work->message().peer).outbox.try_write(frame);
-  if (written && frame.ends_work()) return static_cast<void>(work->finish(nullptr));  // nobody knows it yet
+  if (written && frame.ends_work()) return static_cast<void>(finish(work, nullptr));  // nobody knows it yet
   add(work);
   if (frame.header.kind == FrameKind::offer) {
     transfer.stage = MessageTransfer::Stage::offered;
@@ -270,6 +273,22 @@ void MessageExchange::add(const WorkPointer& work) {
   num_pending_.store(pending_.size(), std::memory_order_relaxed);
 }
 
+Work::Callbacks MessageExchange::finish(const WorkPointer& work, std::exception_ptr error) {
+  const TraceTime called = work->transfer().called;
+  if (called != TraceTime{}) {
+    const Message& message = work->message();
+    recorder_.add(MessageRecord{.direction = message.direction,
+                                .dtype = message.dtype,
+                                .failed = error != nullptr || !message.refusal.empty(),
+                                .peer = message.peer == kAnySource ? work->transfer().source : message.peer,
+                                .tag = message.tag,
+                                .bytes = message.bytes(),
+                                .begin = called,
+                                .end = TraceClock::now()});
+  }
+  return work->finish(std::move(error));
+}
+
 void MessageExchange::end(const WorkPointer& work, std::exception_ptr error) {
   MessageTransfer& transfer = work->transfer();
   if (error) transfer.source = -1;
@@ -277,7 +296,7 @@ void MessageExchange::end(const WorkPointer& work, std::exception_ptr error) {
   std::swap(pending_[transfer.place], pending_.back());
   pending_.pop_back();
   num_pending_.store(pending_.size(), std::memory_order_relaxed);
-  ended_.push_back({work, work->finish(std::move(error))});
+  ended_.push_back({work, finish(work, std::move(error))});
 }
 
 EndedMessages MessageExchange::take_ended() {

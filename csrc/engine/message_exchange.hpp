@@ -16,6 +16,7 @@
 #include "engine/message_outbox.hpp"
 #include "engine/message_work.hpp"
 #include "engine/monitor.hpp"
+#include "engine/recorder.hpp"
 
 namespace allred {
 
@@ -24,10 +25,11 @@ namespace allred {
 /// forbids that, it asks the sender to push it through the link.
 ///
 /// Thread-safe, and never blocks for a peer. Something happens only while threads call in: as long as any work is
-/// pending, one must call progress() over and over, and check() now and then. `monitor` must outlive it.
+/// pending, one must call progress() over and over, and check() now and then. `monitor` and `recorder` must
+/// outlive it.
 class MessageExchange {
  public:
-  MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout);
+  MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout, Recorder& recorder);
 
   /// Begins a send or a recv; it may be done at once. Throws, with nothing done, where the communicator is over.
   void start(const std::shared_ptr<MessageWork>& work);
@@ -84,6 +86,7 @@ class MessageExchange {
   bool is_still_offered(int source) const;
 
   void add(const WorkPointer& work);
+  Work::Callbacks finish(const WorkPointer& work, std::exception_ptr error);
   void end(const WorkPointer& work, std::exception_ptr error = nullptr);
   void end_all(const std::function<std::exception_ptr(const MessageWork&)>& error_of);
   void drop(const MessageWork& work);
@@ -98,6 +101,7 @@ class MessageExchange {
   Monitor& monitor_;
   const MessageErrors errors_;
   const std::chrono::milliseconds timeout_;
+  Recorder& recorder_;
   const std::unique_ptr<Doorbell> doorbell_;
   const std::shared_ptr<RemoteMemory> remote_;
 

@@ -31,7 +31,8 @@ struct MessageTransfer {
   std::uint64_t address = 0;  // a recv's: of the message in its sender's memory
   std::size_t bytes = 0;      // moved so far
   std::chrono::steady_clock::time_point start = {};
-  std::size_t place = 0;  // among those that are not done
+  std::chrono::steady_clock::time_point called = {};  // where it is traced
+  std::size_t place = 0;                              // among those that are not done
 };
 
 /// Shared by the caller and the messenger. Thread-safe, but for the transfer.

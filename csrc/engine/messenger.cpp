@@ -48,8 +48,12 @@ void call_callbacks(const EndedMessage& ended) {
 
 }  // namespace
 
-Messenger::Messenger(const Topology& topology, Monitor& monitor, PointToPointLinks links, const Config& config)
-    : topology_(topology), monitor_(monitor), config_(config), exchange_(monitor, std::move(links), config.timeout) {}
+Messenger::Messenger(const Topology& topology, Monitor& monitor, PointToPointLinks links, const Config& config,
+                     Recorder& recorder)
+    : topology_(topology),
+      monitor_(monitor),
+      config_(config),
+      exchange_(monitor, std::move(links), config.timeout, recorder) {}
 
 Messenger::~Messenger() {
   for (std::thread& thread : threads_) thread.detach();  // close() takes them; without it the process is on its way out

@@ -19,10 +19,12 @@ namespace allred {
 /// Who moves messages: one of the threads that wait for one, the *leader*; the others follow, and one of them takes
 /// over when the leader has what it waited for. While there is no leader and something is pending, a background thread
 /// stands in, started when first needed. It also calls the callbacks, one at a time; they may wait for other
-/// messages, as whoever waits leads or follows. Thread-safe. `topology` and `monitor` must live until it is closed.
+/// messages, as whoever waits leads or follows. Thread-safe. `topology`, `monitor` and `recorder` must live until
+/// it is closed.
 class Messenger : public std::enable_shared_from_this<Messenger> {
  public:
-  Messenger(const Topology& topology, Monitor& monitor, PointToPointLinks links, const Config& config);
+  Messenger(const Topology& topology, Monitor& monitor, PointToPointLinks links, const Config& config,
+            Recorder& recorder);
   ~Messenger();
   Messenger(const Messenger&) = delete;  // works and threads refer to it
   Messenger& operator=(const Messenger&) = delete;

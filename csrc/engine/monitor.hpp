@@ -23,6 +23,7 @@ class Monitor {
 
   /// From now on waits end with Error(aborted), and peers that wait for this rank are told that it left.
   void close() noexcept;
+  bool is_closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
 
   /// Ends all calls of all ranks, now and later: `error` ended a call of this rank.
   void report(const std::exception_ptr& error) noexcept;

@@ -32,8 +32,8 @@ class OperationQueue::Execution {
   const bool has_it_;
 };
 
-OperationQueue::OperationQueue(Run run, Abort abort, int depth)
-    : run_(std::move(run)), abort_(std::move(abort)), depth_(depth) {}
+OperationQueue::OperationQueue(Run run, Abort abort, int depth, const Recorder& recorder)
+    : run_(std::move(run)), abort_(std::move(abort)), depth_(depth), recorder_(recorder) {}
 
 OperationQueue::~OperationQueue() {
   for (std::thread& thread : progress_)
@@ -66,7 +66,7 @@ void OperationQueue::run(const Request& request, CheckInterrupt check_interrupt)
 }
 
 std::shared_ptr<CollectiveWork> OperationQueue::submit(Request request) {
-  auto work = std::make_shared<CollectiveWork>(std::move(request), weak_from_this());
+  auto work = std::make_shared<CollectiveWork>(std::move(request), weak_from_this(), recorder_.now());
   bool wakes = false;
   {
     const std::lock_guard lock(mutex_);
@@ -98,7 +98,8 @@ std::shared_ptr<CollectiveWork> OperationQueue::next() {
 }
 
 /// Needs an Execution, under which works become done in the order in which they were made.
-void OperationQueue::run_one(const std::shared_ptr<CollectiveWork>& work, const Caller& caller) {
+void OperationQueue::run_one(const std::shared_ptr<CollectiveWork>& work, Caller caller) {
+  caller.submitted = work->submitted();
   std::exception_ptr error;
   try {
     run_(work->request(), caller);

@@ -12,6 +12,7 @@
 
 #include "engine/collective_work.hpp"
 #include "engine/execution_right.hpp"
+#include "engine/recorder.hpp"
 
 namespace allred {
 
@@ -26,8 +27,8 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   /// Makes the call that is running, wherever it is, end soon with an error.
   using Abort = std::function<void(const std::string& reason)>;
 
-  /// `depth` is the CallbackScope's depth of those who call.
-  OperationQueue(Run run, Abort abort, int depth);
+  /// `depth` is the CallbackScope's depth of those who call. `recorder` must outlive it.
+  OperationQueue(Run run, Abort abort, int depth, const Recorder& recorder);
   ~OperationQueue();
   OperationQueue(const OperationQueue&) = delete;  // works refer to it
   OperationQueue& operator=(const OperationQueue&) = delete;
@@ -65,7 +66,7 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   };
 
   std::shared_ptr<CollectiveWork> next();
-  void run_one(const std::shared_ptr<CollectiveWork>& work, const Caller& caller);
+  void run_one(const std::shared_ptr<CollectiveWork>& work, Caller caller);
   void end(const std::shared_ptr<CollectiveWork>& work, std::exception_ptr error);
   void call_callbacks();
   bool next_ended(Ended& ended);
@@ -77,6 +78,7 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   Run run_;
   Abort abort_;
   const int depth_;
+  const Recorder& recorder_;
   ExecutionRight execution_;  // of whoever runs calls
   std::mutex mutex_;          // guards what follows
   std::condition_variable submitted_;

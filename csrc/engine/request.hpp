@@ -73,6 +73,9 @@ struct Request {
 /// `count`, or that of each listed block of an all_to_all; nothing where those differ.
 std::optional<std::size_t> even_count(const Request& request) noexcept;
 
+/// What a rank of `size` passes in or gets out, whichever is more.
+std::size_t message_bytes(const Request& request, int size) noexcept;
+
 /// Called now and then by a thread that waits; throws to end the wait (Ctrl-C).
 using CheckInterrupt = void (*)();
 
@@ -80,6 +83,7 @@ using CheckInterrupt = void (*)();
 struct Caller {
   bool in_background = false;  // on the progress thread, beside the caller's own work
   CheckInterrupt check_interrupt = nullptr;
+  std::chrono::steady_clock::time_point submitted = {};  // where the request has waited its turn and is traced
 };
 
 }  // namespace allred

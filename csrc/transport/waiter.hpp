@@ -34,6 +34,15 @@ class Doorbell {
   virtual void sleep(const std::function<bool()>& ready, std::chrono::microseconds at_most) = 0;
 };
 
+/// Hears of the waits that were not over at the first looks, for a trace.
+class WaitObserver {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  virtual ~WaitObserver() = default;
+  virtual void on_wait(const WaitReason& reason, Time begin, Time end) noexcept = 0;
+};
+
 inline void pause_core() noexcept {
 #if defined(__x86_64__)
   _mm_pause();
@@ -56,12 +65,16 @@ class Waiter {
 
   void set_policy(Policy policy) noexcept { policy_ = policy; }
 
+  /// Null where nobody wants to hear of waits.
+  void set_observer(WaitObserver* observer) noexcept { observer_ = observer; }
+
   /// Returns once `ready()` holds, which must go on holding. Throws what the Watch throws.
   template <class Ready>
   void until(Ready&& ready, const WaitReason& reason) {
     for (unsigned poll = 0; poll < policy_.polls; ++poll) {
       if (ready()) return;
     }
+    const Observation observation(observer_, reason);
     for (unsigned pause = 0; pause < policy_.pauses; ++pause) {
       if (ready()) return;
       pause_core();
@@ -71,6 +84,24 @@ class Waiter {
   }
 
  private:
+  /// A wait from here to the end of the scope, however that is left.
+  class Observation {
+   public:
+    Observation(WaitObserver* observer, const WaitReason& reason) : observer_(observer), reason_(reason) {
+      if (observer_ != nullptr) begin_ = std::chrono::steady_clock::now();
+    }
+    Observation(const Observation&) = delete;  // the wait has one end
+    Observation& operator=(const Observation&) = delete;
+    ~Observation() {
+      if (observer_ != nullptr) observer_->on_wait(reason_, begin_, std::chrono::steady_clock::now());
+    }
+
+   private:
+    WaitObserver* const observer_;
+    const WaitReason& reason_;
+    WaitObserver::Time begin_;
+  };
+
   static constexpr unsigned kPausesBetweenChecks = 4096;
 
   void until_slowly(const std::function<bool()>& ready, const WaitReason& reason);
@@ -78,6 +109,7 @@ class Waiter {
   Watch& watch_;
   Doorbell& doorbell_;
   Policy policy_;
+  WaitObserver* observer_ = nullptr;
 };
 
 }  // namespace allred

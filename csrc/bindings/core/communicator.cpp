@@ -81,12 +81,14 @@ void register_communicator(py::module_& module) {
            py::arg("staging_bytes"), py::arg("wait"), py::arg("all_reduce_algorithm"), py::arg("tuning"))
       .def_property_readonly("rank", &Communicator::rank)
       .def_property_readonly("size", &Communicator::size)
+      .def_property_readonly("closed", &Communicator::is_closed)
       .def_property_readonly("num_cores", [](const Communicator& self) { return self.topology().num_cores; })
       .def_property_readonly("tuning", [](const Communicator& self) { return numbers_of(self.config().tuning); })
       .def("abort", &Communicator::abort, py::arg("reason") = "asked for by the program")
       .def("close", &Communicator::close, py::call_guard<py::gil_scoped_release>())
       .def("chosen_algorithm", &chosen_algorithm, py::arg("collective"), py::arg("count"), py::arg("dtype") = "float32")
       .def("_capsule", &capsule_of)
+      .def_property_readonly("_recorder", &Communicator::recorder)
       .def("_refuse", py::overload_cast<const std::string&>(&Communicator::refuse), py::arg("reason"),
            py::call_guard<py::gil_scoped_release>());
   add_message_collectives(communicator);

@@ -4,6 +4,7 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "allred's core: communicators, arithmetic and schedules, without torch.";
   allred::bindings::register_errors(module);
   allred::bindings::register_bootstrap(module);
+  allred::bindings::register_recorder(module);
   allred::bindings::register_communicator(module);
   allred::bindings::register_schedule(module);
   allred::bindings::register_prediction(module);

@@ -9,6 +9,7 @@ namespace allred::bindings {
 
 void register_errors(pybind11::module_& module);
 void register_bootstrap(pybind11::module_& module);
+void register_recorder(pybind11::module_& module);
 void register_communicator(pybind11::module_& module);
 /// The collectives, as methods of _core.Communicator.
 void add_message_collectives(const pybind11::object& communicator);

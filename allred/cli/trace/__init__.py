@@ -1,0 +1,1 @@
+"""``allred trace``: what a trace comes to, and a picture of it."""
