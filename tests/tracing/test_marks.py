@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def test_steps_follow_each_other_until_the_trace_ends(tmp_path: Path) -> None:
     steps = timeline.of("step")
     assert [each.name for each in steps] == ["step 0", "step 1", "step 2"]
     assert [each.args["step"] for each in steps] == [0, 1, 2]
-    for step, following in zip(steps[:-1], steps[1:], strict=True):
+    for step, following in pairwise(steps):
         assert step.end == pytest.approx(following.begin, abs=0.001)
     header = timeline.header(0)
     assert steps[-1].end == pytest.approx((header["stopped_ns"] - header["started_ns"]) / 1000, abs=0.001)

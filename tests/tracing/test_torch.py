@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import torch.distributed as dist
 from tracing.timeline import Timeline, check_nesting
@@ -88,10 +89,8 @@ def dies(rank: int, size: int, path: str) -> list[str]:
     dist.all_reduce(torch.ones(5))
     if rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    try:
+    with pytest.raises(dist.DistBackendError, match="died"):
         dist.barrier()
-    except dist.DistBackendError as error:
-        assert "died" in str(error)
     return [file.name for file in trace.stop()]
 
 

@@ -131,13 +131,18 @@ def test_a_trace_whose_communicator_is_closed_is_not_put_together(tmp_path: Path
     assert files == [[tmp_path / "trace.rank0.json"], [tmp_path / "trace.rank1.json"]]
 
 
+def fail_in_a_trace(comm: allred.Communicator, path: Path) -> None:
+    with allred.trace(path, communicator=comm):
+        comm.barrier()
+        raise ZeroDivisionError
+
+
 def test_after_an_error_no_rank_waits_for_another(tmp_path: Path) -> None:
     def main(comm: allred.Communicator) -> None:
         comm.barrier()
         if comm.rank == 0:
-            with pytest.raises(ZeroDivisionError), allred.trace(tmp_path / "trace.json", communicator=comm):
-                comm.barrier()
-                raise ZeroDivisionError
+            with pytest.raises(ZeroDivisionError):
+                fail_in_a_trace(comm, tmp_path / "trace.json")
         else:
             comm.barrier()
         comm.barrier()
