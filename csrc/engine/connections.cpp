@@ -31,9 +31,8 @@ CollectiveLinks open_stream(const shm::Segment& segment, std::shared_ptr<Symmetr
 PointToPointLinks open_point_to_point(const shm::Segment& segment, std::shared_ptr<RemoteMemory> remote) {
   const std::shared_ptr<shm::Segment> lane = segment.lane(kNumStreams);
   lane->reserve_for_messages();
-  return {.doorbell = std::make_unique<shm::FutexDoorbell>(lane),
-          .remote = std::move(remote),
-          .open = link_opener(lane)};
+  return {
+      .doorbell = std::make_unique<shm::FutexDoorbell>(lane), .remote = std::move(remote), .open = link_opener(lane)};
 }
 
 std::vector<bool> in_this_process(const Topology& topology) {

@@ -10,7 +10,7 @@ namespace {
 
 // A launch that wakes a thread takes some 15 us more, as that thread may get the core of the one that launches.
 constexpr std::chrono::microseconds kNap{200};
-constexpr int kNaps = 50;  // without a call, before it sleeps until it is woken
+constexpr int kNaps = 50;                                     // without a call, before it sleeps until it is woken
 constexpr std::size_t kWorthWaking = std::size_t{256} << 10;  // bytes; takes longer than to wake somebody
 
 }  // namespace
