@@ -22,10 +22,10 @@ std::size_t one_shot_limit(Collective collective, std::size_t mailbox_bytes, con
 
 std::size_t one_copy_limit(Collective collective, const Topology& topology, const Tuning& tuning) noexcept {
   constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
-  if (reduces(collective) || collective == Collective::barrier) return kNever;
+  if (collective == Collective::all_reduce || collective == Collective::barrier) return kNever;
   if (topology.has_core_a_rank()) return tuning.one_copy_bytes;
-  // Ranks that share cores find in their caches what one of them has staged for all.
-  return collective == Collective::broadcast ? kNever : tuning.one_copy_bytes_shared;
+  // Ranks that share cores find in their caches what one of them has staged for all, and take turns to reduce anyway.
+  return collective == Collective::broadcast || reduces(collective) ? kNever : tuning.one_copy_bytes_shared;
 }
 
 Algorithm select(Collective collective, std::size_t contribution_bytes, std::size_t mailbox_bytes,

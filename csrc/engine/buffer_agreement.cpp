@@ -44,9 +44,11 @@ BufferAgreement::BufferAgreement(std::shared_ptr<SymmetricMemory> symmetric, std
 
 void BufferAgreement::announce(const Request& request, bool offers_private, Entry& entry) {
   own_.input = input_place(request, offers_private);
-  own_.output = peers_write_output(request.collective)
-                    ? symmetric_place({static_cast<const std::byte*>(request.output), request.bytes()})
-                    : Place::in_private(&kProbe, can_read_peers_);
+  own_.output = Place::in_private(&kProbe, can_read_peers_);
+  if (peers_write_output(request.collective)) {
+    const Place place = symmetric_place({static_cast<const std::byte*>(request.output), request.bytes()});
+    if (place.is_symmetric()) own_.output = place;
+  }
   entry.places = std::as_bytes(std::span(&own_, 1));
 }
 

@@ -38,7 +38,7 @@ class Puller {
   /// Whether all its readers can.
   bool is_in_reach(int owner) const noexcept {
     if (buffers_.input(owner).is_symmetric()) return true;
-    if (reduces(call_.collective) || !buffers_.input(owner).is_private()) return false;
+    if (call_.collective == Collective::all_reduce || !buffers_.input(owner).is_private()) return false;
     for (int reader = 0; reader < call_.size(); ++reader) {
       if (reader != owner && reads(reader, owner) && !buffers_.output(reader).can_read_peers()) return false;
     }
@@ -50,12 +50,7 @@ class Puller {
     const std::size_t bytes = bytes_from(owner);
     if (bytes == 0) return;
     std::byte* const destination = call_.output_block(owner);
-    if (owner == call_.rank() || buffers_.input(owner).is_symmetric()) {
-      return copy_bytes(destination, part_of(owner), bytes);
-    }
-    if (!buffers_.remote.read(owner, destination, buffers_.input(owner).address() + offset_in(owner), bytes)) {
-      throw_unreadable(owner);
-    }
+    is_at_hand(owner) ? copy_bytes(destination, part_of(owner), bytes) : read_from(owner, 0, destination, bytes);
   }
 
   void reduce_block() const { reduce_range(call_.output, {0, call_.count}); }
@@ -101,10 +96,51 @@ class Puller {
     return has_input_blocks(call_.collective) ? static_cast<std::size_t>(self) * call_.bytes() : 0;
   }
 
+  /// Whether this rank can load what the owner has for it.
+  bool is_at_hand(int owner) const noexcept { return owner == call_.rank() || buffers_.input(owner).is_symmetric(); }
+
+  /// `num_bytes` of what the owner has for this rank, from `offset` on, out of its private memory.
+  void read_from(int owner, std::size_t offset, std::byte* destination, std::size_t num_bytes) const {
+    const std::uint64_t address = buffers_.input(owner).address() + offset_in(owner) + offset;
+    if (!buffers_.remote.read(owner, destination, address, num_bytes)) throw_unreadable(owner);
+  }
+
+  bool is_all_at_hand() const noexcept {
+    for (int owner = 0; owner < call_.size(); ++owner) {
+      if (!is_at_hand(owner)) return false;
+    }
+    return true;
+  }
+
   void reduce_range(std::byte* output, Chunk range) const {
+    if (!is_all_at_hand()) return reduce_copies(output, range);
     const std::size_t offset = bytes(range.offset);
     for (int owner = 0; owner < call_.size(); ++owner) source(owner) = part_of(owner) + offset;
     call_.reduce_sources(output + offset, range.count);
+  }
+
+  /// Piece by piece, each read into this rank's staging memory, which no peer is at in this call.
+  void reduce_copies(std::byte* output, Chunk range) const {
+    constexpr std::size_t kPieceBytes = std::size_t{64} << 10;  // a rank's; stays in the nearer caches
+    constexpr std::size_t kAlign = 64;
+    call_.memory.reserve_staging();
+    std::byte* const copies = call_.memory.staging(call_.rank());
+    const std::size_t share = call_.memory.staging_bytes() / static_cast<std::size_t>(call_.size());
+    const std::size_t piece = std::max(std::min(kPieceBytes, share) / kAlign, std::size_t{1}) * kAlign;
+    const std::size_t end = bytes(range.offset + range.count);
+    for (std::size_t done = bytes(range.offset); done < end; done += piece) {
+      const std::size_t now = std::min(piece, end - done);
+      for (int owner = 0; owner < call_.size(); ++owner) {
+        if (is_at_hand(owner)) {
+          source(owner) = part_of(owner) + done;
+        } else {
+          std::byte* const copy = copies + static_cast<std::size_t>(owner) * piece;
+          read_from(owner, done, copy, now);
+          source(owner) = copy;
+        }
+      }
+      call_.reduce_sources(output + done, now / call_.element_bytes());
+    }
   }
 
   /// A peer that is gone is an error of its own. One that is there has done its part by the time it says so.

@@ -4,7 +4,8 @@
 //   steps   once all have entered: copy or reduce what is for this rank straight to its output, signal `released`; wait
 //           for the readers of this rank's input, which is the caller's again then
 //   memory  the inputs are symmetric memory, which is loaded where it lies, or private memory, which the system copies
-//           on request; what only moves data can do with either, what reduces needs the former
+//           on request: to the output what is only moved, to staging memory what is reduced. AllReduce, in which ranks
+//           write to each other, needs the former
 //   shared  AllReduce, and reduce to an output that is symmetric: each rank reduces a chunk of the message, and
 //           its result goes to the outputs of all, or to the root's
 //   bytes   each byte moves once, from input to output. broadcast and scatter: S to each rank; gather: S from each;
