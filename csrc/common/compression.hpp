@@ -54,8 +54,8 @@ constexpr bool compresses(Codec codec, DType dtype) noexcept {
 struct Compression {
   Codec codec = Codec::none;
   std::uint64_t seed = 0;  // int8_stochastic: of this rank's random numbers
-  /// Error feedback: one float32 an element. They are added to this rank's input before it is compressed, and replaced by
-  /// what compressing it lost. Null: what is lost is lost.
+  /// Error feedback: one float32 an element. They are added to this rank's input before it is compressed, and replaced
+  /// by what compressing it lost. Null: what is lost is lost.
   void* residual = nullptr;
 
   bool is_on() const noexcept { return codec != Codec::none; }

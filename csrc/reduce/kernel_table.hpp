@@ -28,7 +28,7 @@ struct QuantiseArgs {
   const std::byte* values;  // float32
   std::size_t count;
   bool is_stochastic;
-  std::uint64_t key;          // of the random numbers, and the number of the first block among those it stands for
+  std::uint64_t key;  // of the random numbers, and the number of the first block among those it stands for
   std::uint64_t first_block;
 };
 

@@ -137,8 +137,18 @@ class Quantise {
       value = value < most ? value : most;
       value = value > -most ? value : -most;
       const auto bits = bits_as<Vec<std::uint32_t, N>>(value + kIntegerAnchor);
-      store_unaligned(to + first, convert<Vec<std::uint8_t, N>>(bits & 0xffu));
+      store_unaligned(to + first, lowest_bytes<N>(bits));
     });
+  }
+
+  template <std::size_t N>
+  static Vec<std::uint8_t, N> lowest_bytes(Vec<std::uint32_t, N> bits) {
+    using Bytes = Vec<std::uint8_t, N>;
+    if constexpr (N == 16) {
+      return convert<Bytes>(bits & 0xffu);  // AVX-512 has an instruction for it, which GCC finds by the mask
+    } else {
+      return convert<Bytes>(convert<Vec<std::uint16_t, N>>(bits));
+    }
   }
 };
 
@@ -155,31 +165,52 @@ class Dequantise {
   }
 
  private:
+  static constexpr std::size_t kLanes = kFloatLanes<Arch>;
+  static constexpr std::size_t kUnroll = 4;  // the scale of a block is read once for so many vectors
+
   template <bool kIsPlain>
   static void blocks(const DequantiseArgs& args) {
     std::byte* to = args.destination;
     std::size_t offset = args.offset;
     for (std::size_t left = args.count; left != 0;) {
       const std::size_t count = left < kScaleBlock ? left : kScaleBlock;
-      for_each_vector<kFloatLanes<Arch>>(0, count, [&]<std::size_t N>(std::size_t first) {
-        Vec<float, N> sum = values<N>(args, 0, offset, first);
-        if constexpr (!kIsPlain) {
-          for (std::size_t k = 1; k < args.num_sources; ++k) sum = sum + values<N>(args, k, offset, first);
-          sum = sum / args.divisor;
-        }
-        store_unaligned(to + first * sizeof(float), sum);
-      });
+      std::size_t idx = 0;
+      for (; count - idx >= kUnroll * kLanes; idx += kUnroll * kLanes) {
+        vectors<kIsPlain, kLanes, kUnroll>(args, to, offset, idx);
+      }
+      for_each_vector<kLanes>(
+          idx, count, [&]<std::size_t N>(std::size_t first) { vectors<kIsPlain, N, 1>(args, to, offset, first); });
       to += count * sizeof(float);
       offset += sizeof(float) + count;
       left -= count;
     }
   }
 
-  template <std::size_t N>
-  static Vec<float, N> values(const DequantiseArgs& args, std::size_t k, std::size_t offset, std::size_t first) {
-    const std::byte* const block = static_cast<const std::byte*>(args.sources[k]) + offset;
-    const auto codes = load_unaligned<Vec<std::int8_t, N>>(block + sizeof(float) + first);
-    return convert<Vec<float, N>>(convert<Vec<std::int32_t, N>>(codes)) * load_unaligned<float>(block);
+  /// Elements from `first` on of the block that lies at `offset` of the sources.
+  template <bool kIsPlain, std::size_t N, std::size_t kVectors>
+  static void vectors(const DequantiseArgs& args, std::byte* to, std::size_t offset, std::size_t first) {
+    using Floats = Vec<float, N>;
+    Floats sums[kVectors];
+    load<N>(sums, static_cast<const std::byte*>(args.sources[0]) + offset, first);
+    if constexpr (!kIsPlain) {
+      for (std::size_t k = 1; k < args.num_sources; ++k) {
+        Floats next[kVectors];
+        load<N>(next, static_cast<const std::byte*>(args.sources[k]) + offset, first);
+        for (std::size_t v = 0; v < kVectors; ++v) sums[v] = sums[v] + next[v];
+      }
+      for (Floats& sum : sums) sum = sum / args.divisor;
+    }
+    for (std::size_t v = 0; v < kVectors; ++v) store_unaligned(to + (first + v * N) * sizeof(float), sums[v]);
+  }
+
+  template <std::size_t N, std::size_t kVectors>
+  static void load(Vec<float, N> (&values)[kVectors], const std::byte* block, std::size_t first) {
+    const float scale = load_unaligned<float>(block);
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const auto codes = load_unaligned<Vec<std::int8_t, N>>(block + sizeof(float) + first + v * N);
+      const auto words = convert<Vec<std::int16_t, N>>(codes);  // in one step compilers take the vector apart
+      values[v] = convert<Vec<float, N>>(convert<Vec<std::int32_t, N>>(words)) * scale;
+    }
   }
 };
 

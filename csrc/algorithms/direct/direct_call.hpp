@@ -39,7 +39,7 @@ struct DirectCall {
   std::span<const void*> sources = {};      // room for one pointer a rank
   std::span<const InputBlock> inputs = {};  // one a rank, where not empty; they stand in for `input`
   std::span<const OutputBlock> outputs = {};
-  std::span<Bytes> pieces = {};   // room for one a rank
+  std::span<Bytes> pieces = {};  // room for one a rank
   Compression compression = {};  // of an all_reduce
 
   int rank() const noexcept { return memory.rank(); }

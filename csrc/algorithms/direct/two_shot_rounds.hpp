@@ -8,8 +8,8 @@
 
 namespace allred {
 
-/// `shot` has num_rounds(), stage(round), reduce(round) and gather(round): see two_shot.hpp. What is waited for was asked
-/// of the peers a step ago.
+/// `shot` has num_rounds(), stage(round), reduce(round) and gather(round): see two_shot.hpp. What is waited for was
+/// asked of the peers a step ago.
 template <class Shot>
 void run_two_shot_rounds(Shot& shot, DirectCall& call) {
   // How many rounds a rank stages before the one it reduces. A slot is free once its rank has gathered from it.

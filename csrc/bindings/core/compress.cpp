@@ -30,8 +30,8 @@ void check_compressed(const char* argument, const BufferBytes& bytes, Codec code
   const std::size_t expected = compressed_bytes(codec, count);
   if (bytes.size() == expected) return;
   throw_invalid(std::string(argument) + " has " + std::to_string(bytes.size()) + " bytes; expected " +
-                std::to_string(expected) + ", those of " + std::to_string(count) + " elements by compression=" +
-                std::string(name(codec)));
+                std::to_string(expected) + ", those of " + std::to_string(count) +
+                " elements by compression=" + std::string(name(codec)));
 }
 
 void compress_buffer(const py::buffer& destination, const py::buffer& values, const std::string& compression,
@@ -63,9 +63,9 @@ void decompress_buffer(const py::buffer& destination, const py::buffer& source, 
   decompress(output.data(), input.data(), count, codec, chosen);
 }
 
-void reduce_compressed_buffers(const py::buffer& destination, const std::vector<py::buffer>& sources,
-                               std::size_t count, const std::string& compression, std::size_t divisor,
-                               std::uint64_t seed, std::uint64_t sequence, std::uint64_t part, const std::string& isa) {
+void reduce_compressed_buffers(const py::buffer& destination, const std::vector<py::buffer>& sources, std::size_t count,
+                               const std::string& compression, std::size_t divisor, std::uint64_t seed,
+                               std::uint64_t sequence, std::uint64_t part, const std::string& isa) {
   const Codec codec = lossy_codec_named(compression);
   const BufferBytes output(destination, Access::write);
   check_compressed("destination", output, codec, count);

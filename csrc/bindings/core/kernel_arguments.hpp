@@ -34,7 +34,9 @@ class BufferBytes {
   Py_buffer view_{};
 };
 
-[[noreturn]] inline void throw_invalid(const std::string& message) { throw Error(ErrorCode::invalid_argument, message); }
+[[noreturn]] inline void throw_invalid(const std::string& message) {
+  throw Error(ErrorCode::invalid_argument, message);
+}
 
 inline Isa isa_of(const std::string& text) {
   if (text == "auto") return best_isa();

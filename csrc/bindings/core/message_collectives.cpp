@@ -13,19 +13,19 @@ using Access = ArrayView::Access;
 
 PyObject* all_reduce(PyObject* self, PyObject* const* values, Py_ssize_t num_positional, PyObject* keyword_names) {
   return guarded_collective(self, [&](Making& making) {
-    static const Signature<9> signature("all_reduce", 2, 1,
-                                        {"array", "op", "scale", "async_op", "timeout", "algorithm", "compression",
-                                         "seed", "residual"});
+    static const Signature<9> signature(
+        "all_reduce", 2, 1,
+        {"array", "op", "scale", "async_op", "timeout", "algorithm", "compression", "seed", "residual"});
     const auto [array, op, scale, async_op, timeout, algorithm, compression, seed, residual] =
         signature.bind({values, num_positional, keyword_names});
     ArrayView view(array, "array", Access::write);
     Request request{.collective = Collective::all_reduce,
-                          .op = op_of(op),
-                          .dtype = view.dtype(),
-                          .count = view.count(),
-                          .input = view.data(),
-                          .output = view.data(),
-                          .scale = scale_of(scale)};
+                    .op = op_of(op),
+                    .dtype = view.dtype(),
+                    .count = view.count(),
+                    .input = view.data(),
+                    .output = view.data(),
+                    .scale = scale_of(scale)};
     auto lost = CompressionOptions{compression, seed, residual}.apply_to(request);
     return call(making, request, {async_op, timeout, algorithm}, std::move(view), std::move(lost));
   });
@@ -33,9 +33,9 @@ PyObject* all_reduce(PyObject* self, PyObject* const* values, Py_ssize_t num_pos
 
 PyObject* all_reduce_into(PyObject* self, PyObject* const* values, Py_ssize_t num_positional, PyObject* keyword_names) {
   return guarded_collective(self, [&](Making& making) {
-    static const Signature<10> signature("all_reduce_into", 3, 2,
-                                         {"output", "input", "op", "scale", "async_op", "timeout", "algorithm",
-                                          "compression", "seed", "residual"});
+    static const Signature<10> signature(
+        "all_reduce_into", 3, 2,
+        {"output", "input", "op", "scale", "async_op", "timeout", "algorithm", "compression", "seed", "residual"});
     const auto [output, input, op, scale, async_op, timeout, algorithm, compression, seed, residual] =
         signature.bind({values, num_positional, keyword_names});
     ArrayView to(output, "output", Access::write);
@@ -43,12 +43,12 @@ PyObject* all_reduce_into(PyObject* self, PyObject* const* values, Py_ssize_t nu
     check_same_dtype(to.dtype(), from.dtype());
     check_counts(to, from, 1, 1);
     Request request{.collective = Collective::all_reduce,
-                          .op = op_of(op),
-                          .dtype = from.dtype(),
-                          .count = from.count(),
-                          .input = from.data(),
-                          .output = to.data(),
-                          .scale = scale_of(scale)};
+                    .op = op_of(op),
+                    .dtype = from.dtype(),
+                    .count = from.count(),
+                    .input = from.data(),
+                    .output = to.data(),
+                    .scale = scale_of(scale)};
     auto lost = CompressionOptions{compression, seed, residual}.apply_to(request);
     return call(making, request, {async_op, timeout, algorithm}, std::move(to), std::move(from), std::move(lost));
   });
