@@ -168,7 +168,7 @@ def top_k(state: TopK, bucket: dist.GradBucket) -> Reduced:
     pairs = torch.empty((2, ceil(state.ratio * gradients.numel())), dtype=torch.int32)
     _core.take_top_k(pairs[0], pairs[1].view(torch.float32), residual)
     everyones = torch.empty((size, *pairs.shape), dtype=torch.int32)
-    work = dist.all_gather_into_tensor(everyones, pairs, group=state.group, async_op=True)
+    work = dist.all_gather(list(everyones), pairs, group=state.group, async_op=True)
 
     def add(done: torch.futures.Future[Any]) -> torch.Tensor:
         done.value()  # raises the error of a call that failed
