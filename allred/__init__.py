@@ -41,6 +41,10 @@ def __getattr__(name: str) -> Any:
         from allred.backend import monitored_barrier
 
         return monitored_barrier
+    if name == "hooks":
+        import importlib
+
+        return importlib.import_module("allred.hooks")
     if name in ("empty", "symmetric_memory"):
         from allred import memory
 
@@ -63,6 +67,7 @@ __all__ = [
     "UnsupportedError",
     "Work",
     "empty",
+    "hooks",
     "init",
     "monitored_barrier",
     "run_threads",

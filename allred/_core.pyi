@@ -144,6 +144,9 @@ class Communicator:
         async_op: Literal[False] = False,
         timeout: float | None = None,
         algorithm: str = "auto",
+        compression: str = "none",
+        seed: int = 0,
+        residual: Array | None = None,
     ) -> None: ...
     @overload
     def all_reduce(
@@ -155,6 +158,9 @@ class Communicator:
         async_op: Literal[True],
         timeout: float | None = None,
         algorithm: str = "auto",
+        compression: str = "none",
+        seed: int = 0,
+        residual: Array | None = None,
     ) -> Work: ...
     @overload
     def all_reduce_into(
@@ -167,6 +173,9 @@ class Communicator:
         async_op: Literal[False] = False,
         timeout: float | None = None,
         algorithm: str = "auto",
+        compression: str = "none",
+        seed: int = 0,
+        residual: Array | None = None,
     ) -> None: ...
     @overload
     def all_reduce_into(
@@ -179,6 +188,9 @@ class Communicator:
         async_op: Literal[True],
         timeout: float | None = None,
         algorithm: str = "auto",
+        compression: str = "none",
+        seed: int = 0,
+        residual: Array | None = None,
     ) -> Work: ...
     @overload
     def broadcast(
@@ -541,6 +553,33 @@ def reduce(
 ) -> None: ...
 def widen(destination: Array, source: Array, dtype: str, *, isa: str = "auto") -> None: ...
 def narrow(destination: Array, source: Array, dtype: str, *, isa: str = "auto") -> None: ...
+def compressed_bytes(compression: str, count: SupportsInt) -> int: ...
+def compress(
+    destination: Array,
+    values: Array,
+    compression: str,
+    *,
+    first: SupportsInt = 0,
+    seed: SupportsInt = 0,
+    sequence: SupportsInt = 0,
+    part: SupportsInt = 0,
+    isa: str = "auto",
+) -> None: ...
+def decompress(destination: Array, source: Array, compression: str, *, isa: str = "auto") -> None: ...
+def reduce_compressed(
+    destination: Array,
+    sources: Sequence[Array],
+    count: SupportsInt,
+    compression: str,
+    *,
+    divisor: SupportsInt = 1,
+    seed: SupportsInt = 0,
+    sequence: SupportsInt = 0,
+    part: SupportsInt = 0,
+    isa: str = "auto",
+) -> None: ...
+def take_top_k(indices: Array, taken: Array, values: Array) -> None: ...
+def add_pairs(destination: Array, indices: Array, values: Array, scale: SupportsFloat = 1.0) -> None: ...
 def available_isas() -> list[str]: ...
 def best_isa() -> str: ...
 def complete_tuning(numbers: Mapping[str, int]) -> dict[str, int]: ...

@@ -19,6 +19,7 @@ from allred.config import Config
 from allred.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 _DESCRIPTION_BYTES = 2048  # more than a dtype and the most dimensions that numpy has
@@ -109,6 +110,70 @@ class Communicator(_core.Communicator):
         element = np.dtype(dtype)
         memory = self._allocate(math.prod(dimensions), element.name if element.isnative else element.str)
         return np.ndarray(dimensions, element, memory)  # type: ignore[arg-type]  # offers its memory, in C
+
+    def all_reduce_top_k(
+        self,
+        array: npt.NDArray[np.float32],
+        k: int,
+        op: str = "sum",
+        *,
+        residual: npt.NDArray[np.float32] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Replaces ``array`` by the sum of the few elements that each rank has of largest magnitude.
+
+        Each rank sends k pairs of index and value, 8 bytes each; what others send of an element is added in rank order,
+        and elements that nobody sends become 0. All ranks end with the same bits.
+
+        Args:
+            array: C-contiguous and writable, of dtype float32.
+            k: how many elements a rank sends, the same on all ranks.
+            op: "sum" or "avg".
+            residual: of the array's dtype and number of elements, zeros at first: this rank's elements that were not
+                sent. They are added to the array before its largest elements are looked for. An infinity or NaN is
+                sent first, and not kept where it is not. After an error its content is undefined.
+            timeout: as for all collectives.
+
+        Raises:
+            InvalidArgumentError: an argument is not as described. The other ranks get a MismatchError with the reason.
+        """
+        import numpy as np
+
+        wrong = self._wrong_top_k(array, k, op, residual)
+        if wrong:
+            self._refuse(f"all_reduce_top_k: {wrong}")
+            raise InvalidArgumentError(wrong)
+        flat = array.reshape(-1)
+        kept = np.zeros_like(flat) if residual is None else residual.reshape(-1)
+        kept += flat
+        pairs = np.empty((2, k), np.int32)
+        _core.take_top_k(pairs[0], pairs[1].view(np.float32), kept)
+        everyones = np.empty((self.size, *pairs.shape), np.int32)
+        self.all_gather_into(everyones, pairs, timeout=timeout)
+        flat[:] = 0
+        for indices, values in everyones:
+            _core.add_pairs(flat, indices, values.view(np.float32), 1 / self.size if op == "avg" else 1)
+
+    @staticmethod
+    def _wrong_top_k(array: Any, k: int, op: str, residual: Any) -> str | None:
+        """What is wrong with the arguments of all_reduce_top_k, if anything is."""
+        import numpy as np
+
+        for name, value in (("array", array), ("residual", residual)):
+            if value is None and name == "residual":
+                continue
+            if not isinstance(value, np.ndarray) or value.dtype != np.float32:
+                found = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+                return f"{name}: expected a numpy array of dtype float32, got {found}"
+            if not value.flags.c_contiguous or not value.flags.writeable:
+                return f"{name} is not C-contiguous and writable"
+        if not 0 <= k <= array.size:
+            return f"k={k}: expected 0 to {array.size}, the elements of the array"
+        if op not in ("sum", "avg"):
+            return f"op='{op}': expected sum or avg"
+        if residual is not None and residual.size != array.size:
+            return f"residual has {residual.size} elements; expected {array.size}, as many as the array"
+        return None
 
     def all_gather(self, array: npt.ArrayLike, **options: Any) -> npt.NDArray[Any]:
         """Every rank's array, stacked.

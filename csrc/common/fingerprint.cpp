@@ -13,7 +13,8 @@ std::string Fingerprint::describe() const {
   text += "dtype=" + std::string(name(static_cast<DType>(byte(2))));
   // The counts of an all_to_all may differ from rank to rank, so they are compared elsewhere.
   if (collective != Collective::all_to_all) text += ", count=" + std::to_string(count);
-  if (is_rooted(collective)) text += ", root=" + std::to_string(call >> 32);
+  if (is_rooted(collective)) text += ", root=" + std::to_string(root());
+  if (codec() != Codec::none) text += ", compression=" + std::string(name(codec()));
   return text + ", algorithm=" + std::string(name(static_cast<Algorithm>(byte(3)))) + ")";
 }
 

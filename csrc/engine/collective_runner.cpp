@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "algorithms/direct/compressed_two_shot.hpp"
 #include "algorithms/direct/exchange.hpp"
 #include "algorithms/direct/one_shot.hpp"
 #include "algorithms/direct/pull.hpp"
@@ -25,7 +26,8 @@ bool is_direct(Algorithm algorithm) noexcept { return algorithm == Algorithm::on
 void run_direct(DirectCall& call, Algorithm algorithm) {
   if (algorithm == Algorithm::one_shot) return one_shot(call);
   switch (call.collective) {
-    case Collective::all_reduce: return two_shot_all_reduce(call);
+    case Collective::all_reduce:
+      return call.compression.is_on() ? compressed_two_shot_all_reduce(call) : two_shot_all_reduce(call);
     case Collective::broadcast: return staged_broadcast(call);
     case Collective::reduce: return staged_reduce(call);
     case Collective::all_gather: return staged_all_gather(call);
@@ -146,7 +148,8 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
   if (algorithm == Algorithm::one_shot) entry.contribution = one_shot_contribution(call);
   const bool splits = request.collective == Collective::all_to_all;
   if (splits) splits_.announce(request, algorithm, pieces_, entry);
-  if (splits || is_staged(algorithm)) buffers_.announce(request, offers_private(request), entry);
+  const bool compressed = request.compression.is_on();
+  if (splits || (is_staged(algorithm) && !compressed)) buffers_.announce(request, offers_private(request), entry);
   agreement_.enter(entry, waiter_);
   call.sequence = agreement_.sequence();
   if (splits) algorithm = splits_.settle(call, algorithm);
@@ -156,7 +159,7 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
     for (std::size_t rank = 0; rank < scales_.size(); ++rank) scales_[rank] = agreement_.posts()[rank]->scale;
     call.scales = scales_;
   }
-  if (!is_staged(algorithm)) return run_direct(call, algorithm);
+  if (!is_staged(algorithm) || compressed) return run_direct(call, algorithm);
   const PeerBuffers buffers = buffers_.settle();
   if (!can_pull(call, buffers)) return run_direct(call, algorithm);
   pull(call, buffers);
@@ -179,7 +182,8 @@ DirectCall CollectiveRunner::direct_call(const Request& request) {
           .sources = sources_,
           .inputs = request.inputs,
           .outputs = request.outputs,
-          .pieces = std::span(pieces_).subspan(1)};
+          .pieces = std::span(pieces_).subspan(1),
+          .compression = request.compression};
 }
 
 void CollectiveRunner::run_alone(const Request& request) {
@@ -187,7 +191,8 @@ void CollectiveRunner::run_alone(const Request& request) {
   if (recording_) recording_->enter(agreement_.sequence(), Algorithm::automatic);
   const std::size_t count = even_count(request).value_or(0);
   if (request.collective == Collective::barrier || count == 0) return;
-  const DirectCall call = direct_call(request);
+  DirectCall call = direct_call(request);
+  if (request.compression.is_on()) return compressed_two_shot_all_reduce(call);
   std::byte* output = call.output_block(0);
   const std::byte* input = call.input_block(0);
   if (request.op == ReduceOp::premul_sum && reduces(request.collective)) {
@@ -203,6 +208,7 @@ void CollectiveRunner::run_alone(const Request& request) {
 }
 
 Algorithm CollectiveRunner::choose(const Request& request) const {
+  if (request.compression.is_on()) return choose_compressed(request);
   Algorithm wanted = request.algorithm;
   if (wanted == Algorithm::automatic && request.collective == Collective::all_reduce) wanted = config_.all_reduce;
   const std::size_t contribution = contribution_bytes(request);
@@ -220,6 +226,20 @@ Algorithm CollectiveRunner::choose(const Request& request) const {
   const Algorithm large = request.collective == Collective::all_reduce ? Algorithm::two_shot : Algorithm::staged;
   if (wanted != large) ScheduledCollective::check_exists(request.collective, wanted);
   return wanted;
+}
+
+Algorithm CollectiveRunner::choose_compressed(const Request& request) const {
+  const std::string codec = "compression=" + std::string(name(request.compression.codec));
+  if (request.algorithm != Algorithm::automatic && request.algorithm != Algorithm::two_shot) {
+    throw Error(ErrorCode::invalid_argument,
+                codec + " is carried out by two_shot, got algorithm=" + std::string(name(request.algorithm)));
+  }
+  const std::size_t least = compressed_two_shot_staging_bytes(request.compression.codec, topology_.size());
+  const std::size_t staging = links_.memory->staging_bytes();
+  if (staging >= least) return Algorithm::two_shot;
+  throw Error(ErrorCode::invalid_argument, codec + " needs staging_bytes of at least " + std::to_string(least) +
+                                               " for " + std::to_string(topology_.size()) + " ranks, got " +
+                                               std::to_string(staging));
 }
 
 std::size_t CollectiveRunner::contribution_bytes(const Request& request) const noexcept {

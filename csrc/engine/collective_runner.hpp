@@ -42,6 +42,7 @@ class CollectiveRunner {
   void run_recorded(const Request& request, const Caller& caller);
   void carry_out(const Request& request, const Caller& caller);
   void refuse(const std::string& reason);
+  Algorithm choose_compressed(const Request& request) const;
   std::size_t contribution_bytes(const Request& request) const noexcept;
   bool offers_private(const Request& request) const noexcept;
   void run_alone(const Request& request);

@@ -11,6 +11,7 @@
 
 #include "common/blocks.hpp"
 #include "common/collective.hpp"
+#include "common/compression.hpp"
 #include "common/dtype.hpp"
 #include "common/fingerprint.hpp"
 #include "common/reduce_op.hpp"
@@ -45,7 +46,8 @@ struct Request {
   std::size_t count = 0;
   const void* input = nullptr;
   void* output = nullptr;
-  double scale = 1.0;  // premul_sum: this rank's factor
+  double scale = 1.0;            // premul_sum: this rank's factor
+  Compression compression = {};  // of all_reduce, by sum or average, of floats
   Device device = Device::cpu;
   void* stream = nullptr;
   std::optional<std::chrono::milliseconds> timeout = {};  // else the communicator's
@@ -66,7 +68,7 @@ struct Request {
   /// on in another way.
   Fingerprint fingerprint(Algorithm chosen) const noexcept {
     if (collective == Collective::all_to_all) return Fingerprint::of(collective, op, dtype, algorithm, root, 0);
-    return Fingerprint::of(collective, op, dtype, chosen, root, count);
+    return Fingerprint::of(collective, op, dtype, chosen, root, count, compression.codec);
   }
 };
 

@@ -163,6 +163,33 @@ void check_buffers(const Request& request, int rank, int size) {
   if (reads && writes) Buffers(request, rank, size).check_no_overlap();
 }
 
+// ---- compression ----
+
+void check_compression(const Request& request) {
+  const Compression& compression = request.compression;
+  if (!compression.is_on()) {
+    if (compression.residual == nullptr) return;
+    reject("residual keeps what compression loses; compression=none loses nothing");
+  }
+  const std::string codec = "compression=" + std::string(name(compression.codec));
+  if (request.collective != Collective::all_reduce) {
+    reject(codec + " is for all_reduce, not for " + std::string(name(request.collective)));
+  }
+  if (request.op != ReduceOp::sum && request.op != ReduceOp::avg) {
+    reject(codec + " takes op=sum or op=avg, got op=" + std::string(name(request.op)));
+  }
+  if (!compresses(compression.codec, request.dtype)) {
+    const std::string narrow = has_scales(compression.codec) ? ", float16 and bfloat16" : "";
+    reject(codec + " compresses float64, float32" + narrow + ", got dtype " + std::string(name(request.dtype)));
+  }
+  if (compression.residual == nullptr) return;
+  const Region residual = region(compression.residual, request.count * sizeof(float));
+  if (overlap(residual, region(request.input, request.bytes())) ||
+      overlap(residual, region(request.output, request.bytes()))) {
+    reject("residual overlaps input or output; it must be apart");
+  }
+}
+
 }  // namespace
 
 void check_request(const Request& request, int rank, int size) {
@@ -173,6 +200,7 @@ void check_request(const Request& request, int rank, int size) {
   }
   if (request.has_lists()) check_lists(request, rank, size);
   check_buffers(request, rank, size);
+  check_compression(request);
 }
 
 }  // namespace allred

@@ -10,6 +10,7 @@
 #include "reduce/formats.hpp"
 #include "reduce/kernel_table.hpp"
 #include "reduce/ops.hpp"
+#include "reduce/quantise.hpp"
 
 namespace allred {
 namespace {
@@ -125,6 +126,8 @@ consteval KernelTable build_table() {
   put_conversions<Arch, BrainFloat>(table, DType::bfloat16);
   put_conversions<Arch, Float8<E4M3FN>>(table, DType::float8_e4m3fn);
   put_conversions<Arch, Float8<E5M2>>(table, DType::float8_e5m2);
+  table.quantise = &Quantise<Arch>::run;
+  table.dequantise = &Dequantise<Arch>::run;
   return table;
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include "common/dtype.hpp"
 #include "common/reduce_op.hpp"
@@ -22,6 +23,24 @@ struct KernelArgs {
 
 using Kernel = void (*)(const KernelArgs&);
 
+struct QuantiseArgs {
+  std::byte* destination;
+  const std::byte* values;  // float32
+  std::size_t count;
+  bool is_stochastic;
+  std::uint64_t key;  // of the random numbers, and the number of the first block among those it stands for
+  std::uint64_t first_block;
+};
+
+struct DequantiseArgs {
+  std::byte* destination;  // float32
+  const void* const* sources;
+  std::size_t num_sources;
+  std::size_t offset;  // bytes of each source that come before what is meant
+  std::size_t count;
+  float divisor;
+};
+
 /// One kernel for each defined (dtype, op), null elsewhere. widen and narrow are filled for the floats narrower than
 /// float32 and read one source. Constant and immutable.
 struct KernelTable {
@@ -30,6 +49,8 @@ struct KernelTable {
   std::array<Row, kDTypes.size()> reduce;
   std::array<Kernel, kDTypes.size()> widen;
   std::array<Kernel, kDTypes.size()> narrow;
+  void (*quantise)(const QuantiseArgs&);
+  void (*dequantise)(const DequantiseArgs&);
 };
 
 // Null where the library was built for another architecture.

@@ -33,12 +33,58 @@ class OnAnotherDevice:
         raise AssertionError("there is nothing to be done with it")
 
 
+def with_overlapping_residual(comm: allred.Communicator) -> None:
+    memory = np.ones(6, np.float32)
+    comm.all_reduce(memory[:4], compression="int8", residual=memory[2:])
+
+
 WRONG: dict[str, tuple[Use, str]] = {
     "op": (lambda comm: comm.all_reduce(np.ones(4), op="mean"), r"mean.*sum.*avg"),
     "algorithm": (lambda comm: comm.all_reduce(np.ones(4), algorithm="rings"), r"rings.*one_shot.*ring"),
     "algorithm of another collective": (
         lambda comm: comm.all_reduce(np.ones(4), algorithm="binomial_tree"),
         r"binomial_tree.*all_reduce.*ring",
+    ),
+    "compression": (
+        lambda comm: comm.all_reduce(np.ones(4), compression="int4"),
+        r"compression='int4'.*bfloat16.*int8",
+    ),
+    "compressed op": (
+        lambda comm: comm.all_reduce(np.ones(4), "max", compression="int8"),
+        r"compression=int8 takes op=sum or op=avg, got op=max",
+    ),
+    "compressed integers": (
+        lambda comm: comm.all_reduce(np.ones(4, np.int32), compression="int8"),
+        r"compression=int8 compresses float64, float32, float16 and bfloat16, got dtype int32",
+    ),
+    "16 bits compressed to 16": (
+        lambda comm: comm.all_reduce(np.ones(4, np.float16), compression="bfloat16"),
+        r"compression=bfloat16 compresses float64, float32, got dtype float16",
+    ),
+    "algorithm without compression": (
+        lambda comm: comm.all_reduce(np.ones(4), compression="int8", algorithm="ring"),
+        r"compression=int8 is carried out by two_shot, got algorithm=ring",
+    ),
+    "negative seed": (lambda comm: comm.all_reduce(np.ones(4), compression="int8", seed=-1), r"seed=-1.*2\*\*64"),
+    "residual of another length": (
+        lambda comm: comm.all_reduce(np.ones(4), compression="int8", residual=np.zeros(5, np.float32)),
+        r"residual has 5 elements of dtype float32; expected 4 of float32",
+    ),
+    "residual of float64": (
+        lambda comm: comm.all_reduce(np.ones(4), compression="int8", residual=np.zeros(4)),
+        r"residual has 4 elements of dtype float64; expected 4 of float32",
+    ),
+    "residual of nothing": (
+        lambda comm: comm.all_reduce(np.ones(4), residual=np.zeros(4, np.float32)),
+        "residual keeps what compression loses; compression=none loses nothing",
+    ),
+    "residual in the array": (lambda comm: with_overlapping_residual(comm), "residual overlaps"),
+    "top k of float64": (lambda comm: comm.all_reduce_top_k(np.ones(4), 1), "array.*float32.*float64"),
+    "top k of too many": (lambda comm: comm.all_reduce_top_k(np.ones(4, np.float32), 5), "k=5: expected 0 to 4"),
+    "top k by another op": (lambda comm: comm.all_reduce_top_k(np.ones(4, np.float32), 1, "max"), "op='max'"),
+    "top k residual": (
+        lambda comm: comm.all_reduce_top_k(np.ones(4, np.float32), 1, residual=np.zeros(3, np.float32)),
+        "residual has 3 elements; expected 4",
     ),
     "two_shot broadcast": (lambda comm: comm.broadcast(np.ones(4), algorithm="two_shot"), r"two_shot.*broadcast"),
     "root too large": (lambda comm: comm.broadcast(np.ones(4), root=comm.size), r"root=3.*0\.\.2"),

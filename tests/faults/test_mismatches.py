@@ -40,6 +40,24 @@ MISMATCHES: dict[str, tuple[Use, Use, str, str]] = {
         "count=6",
         "count=5",
     ),
+    "compression": (
+        lambda comm: comm.all_reduce(array(), compression="int8"),
+        lambda comm: comm.all_reduce(array(), compression="bfloat16"),
+        "compression=int8",
+        "compression=bfloat16",
+    ),
+    "compression or none": (
+        lambda comm: comm.all_reduce(array(), compression="float16"),
+        lambda comm: comm.all_reduce(array(), algorithm="two_shot"),
+        "compression=float16",
+        "count=6, algorithm=two_shot)",
+    ),
+    "k of all_reduce_top_k": (
+        lambda comm: comm.all_reduce_top_k(array(), 2),
+        lambda comm: comm.all_reduce_top_k(array(), 3),
+        "count=4",
+        "count=6",
+    ),
     "a count that takes another algorithm": (
         lambda comm: comm.all_reduce(array(10)),
         lambda comm: comm.all_reduce(array(1_000_000)),

@@ -53,11 +53,10 @@ void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t
   copy_bytes(destination + done, source + done, bytes - done);
 }
 
-StagingRing::StagingRing(DirectCall& call) : call_(call), first_(call.round) {
+StagingRing::StagingRing(DirectCall& call, std::size_t least_bytes) : call_(call), first_(call.round) {
   call.memory.reserve_staging();
   const std::size_t most = call.memory.staging_bytes() / kDepth / kCacheLine * kCacheLine;
-  const std::size_t least =
-      kCacheLine * static_cast<std::size_t>(call.size());  // two_shot gives each rank a line of its own
+  const std::size_t least = std::max(least_bytes, kCacheLine * static_cast<std::size_t>(call.size()));
   slot_bytes_ = std::min(most, std::max(round_up(call.chunk_bytes, kCacheLine), least));
 }
 

@@ -9,6 +9,7 @@
 #include "common/blocks.hpp"
 #include "common/chunks.hpp"
 #include "common/collective.hpp"
+#include "common/compression.hpp"
 #include "common/dtype.hpp"
 #include "common/reduce_op.hpp"
 #include "transport/peer_memory.hpp"
@@ -39,6 +40,7 @@ struct DirectCall {
   std::span<const InputBlock> inputs = {};  // one a rank, where not empty; they stand in for `input`
   std::span<const OutputBlock> outputs = {};
   std::span<Bytes> pieces = {};  // room for one a rank
+  Compression compression = {};  // of an all_reduce
 
   int rank() const noexcept { return memory.rank(); }
   int size() const noexcept { return memory.size(); }
@@ -98,7 +100,8 @@ class StagingRing {
  public:
   static constexpr std::size_t kDepth = 3;
 
-  explicit StagingRing(DirectCall& call);
+  /// Slots of the call's chunk_bytes; of `least_bytes` or more, and of a cache line a rank, where there is room.
+  explicit StagingRing(DirectCall& call, std::size_t least_bytes = 0);
 
   std::size_t slot_bytes() const noexcept { return slot_bytes_; }
   std::byte* slot(int peer, std::uint64_t round) const noexcept {

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
+#include "algorithms/direct/two_shot_rounds.hpp"
+
 namespace allred {
 namespace {
-
-/// How many rounds a rank stages before the one it reduces. A slot is free once its rank has gathered from it.
-constexpr std::uint64_t kAhead = StagingRing::kDepth - 1;
 
 class TwoShot {
  public:
@@ -71,15 +70,7 @@ class TwoShot {
 
 void two_shot_all_reduce(DirectCall& call) {
   TwoShot shot(call);
-  const std::uint64_t rounds = shot.num_rounds();
-  for (std::uint64_t round = 0; round < std::min(rounds, kAhead); ++round) shot.stage(round);
-  for (std::uint64_t round = 0; round < rounds; ++round) {
-    shot.reduce(round);
-    if (round > 0) shot.gather(round - 1);
-    if (round + kAhead < rounds) shot.stage(round + kAhead);
-  }
-  if (rounds != 0) shot.gather(rounds - 1);
-  call.round += rounds;
+  run_two_shot_rounds(shot, call);
 }
 
 }  // namespace allred

@@ -85,6 +85,28 @@ void check_tag(const char* call, int tag) {
   if (tag < 0) throw_invalid(std::string(call) + ": tag " + std::to_string(tag) + " is negative");
 }
 
+Compression compression_of(const CompressionArguments& arguments, const at::Tensor& tensor) {
+  const std::optional<Codec> codec = parse_codec(arguments.codec);
+  if (!codec) {
+    std::string known;
+    for (const std::string_view each : kCodecNames) known += (known.empty() ? "" : ", ") + std::string(each);
+    throw_invalid("all_reduce: compression='" + arguments.codec + "' is not known; expected one of: " + known);
+  }
+  Compression compression{.codec = *codec, .seed = arguments.seed};
+  const at::Tensor& residual = arguments.residual;
+  if (!residual.defined()) return compression;
+  const Argument argument{"all_reduce", "residual"};
+  check_tensor(residual, argument);
+  const bool fits = residual.scalar_type() == at::kFloat && residual.numel() == tensor.numel();
+  if (!fits || !residual.is_contiguous() || residual.is_neg()) {
+    throw_invalid(argument.describe() + " has dtype " + toString(residual.scalar_type()) + " and shape " +
+                  shape_of(residual) + "; expected a contiguous Float tensor of " + std::to_string(tensor.numel()) +
+                  " elements");
+  }
+  compression.residual = residual.mutable_data_ptr();
+  return compression;
+}
+
 Elements check_reduction(const at::Tensor& tensor, const Reduction& reduction, const char* call) {
   const Elements elements = elements_to_reduce(tensor, call);
   try {

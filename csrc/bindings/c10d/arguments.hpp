@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bindings/c10d/convert.hpp"
+#include "common/compression.hpp"
 
 namespace allred::backend {
 
@@ -46,6 +47,16 @@ void check_blocks(const char* call, const at::Tensor& output, const at::Tensor& 
 int check_rank(const Argument& argument, std::int64_t rank, int size);
 
 void check_tag(const char* call, int tag);
+
+/// What Compression says, as torch has it.
+struct CompressionArguments {
+  std::string codec;
+  std::uint64_t seed = 0;
+  at::Tensor residual = {};  // may be undefined
+};
+
+/// Unless the codec is known, and the residual, if there is one, holds a float32 for each element of `tensor`.
+Compression compression_of(const CompressionArguments& arguments, const at::Tensor& tensor);
 
 /// Before anything is sent, and on the caller's time even if the call is asynchronous.
 Elements check_reduction(const at::Tensor& tensor, const Reduction& reduction, const char* call);

@@ -33,6 +33,7 @@ struct Call final : RequestDetails {
   c10::SmallVector<Request, 1> requests = {};
   std::vector<CopyBack> copies = {};
   std::vector<at::Tensor> held = {};
+  std::vector<at::Tensor> kept = {};  // beside inputs and outputs
   std::vector<std::vector<InputBlock>> input_lists = {};
   std::vector<std::vector<OutputBlock>> output_lists = {};
   std::function<void()> finish = {};  // what is left to do when all requests are done

@@ -101,6 +101,13 @@ void register_options(py::module_& module) {
       .def("__deepcopy__", [](const GroupOptions& self, const py::dict&) { return copy_of(self); }, py::arg("memo"));
 }
 
+ProcessGroupAllred::WorkPtr compressed_all_reduce(ProcessGroupAllred& self, const at::Tensor& tensor,
+                                                  const std::string& compression, const ::c10d::ReduceOp& op,
+                                                  std::uint64_t seed, const std::optional<at::Tensor>& residual,
+                                                  bool async_op) {
+  return self.compressed_all_reduce(tensor, op, {compression, seed, residual.value_or(at::Tensor())}, async_op);
+}
+
 void register_process_group(py::module_& module) {
   py::class_<ProcessGroupAllred, ::c10d::Backend, c10::intrusive_ptr<ProcessGroupAllred>>(module, "ProcessGroupAllred")
       .def(py::init(&make_process_group), py::arg("store"), py::arg("rank"), py::arg("size"), py::arg("options"),
@@ -116,6 +123,9 @@ void register_process_group(py::module_& module) {
             self.monitoredBarrier(options, wait_all_ranks);
           },
           py::arg("timeout") = py::none(), py::arg("wait_all_ranks") = false, py::call_guard<py::gil_scoped_release>())
+      .def("compressed_all_reduce", &compressed_all_reduce, py::arg("tensor"), py::arg("compression"), py::kw_only(),
+           py::arg("op") = ::c10d::ReduceOp(::c10d::ReduceOp::SUM), py::arg("seed") = 0,
+           py::arg("residual") = py::none(), py::arg("async_op") = false, py::call_guard<py::gil_scoped_release>())
       .def("_enter_memory_scope", [](ProcessGroupAllred& self) { enter_memory_scope(self.getMemAllocator()); })
       .def_static("_leave_memory_scope", &leave_memory_scope);
 }

@@ -70,6 +70,8 @@ class ProcessGroupAllred final : public ::c10d::Backend {
   WorkPtr allreduce(Tensors& tensors, const ::c10d::AllreduceOptions& options) override;
   WorkPtr allreduce_coalesced(Tensors& tensors, const ::c10d::AllreduceCoalescedOptions& options) override;
   WorkPtr allreduce_sparse(Tensors& tensors, const ::c10d::AllreduceOptions& options) override;
+  WorkPtr compressed_all_reduce(const at::Tensor& tensor, const ::c10d::ReduceOp& op,
+                                const CompressionArguments& compression, bool async_op);
   WorkPtr reduce(Tensors& tensors, const ::c10d::ReduceOptions& options) override;
   WorkPtr reduce_scatter(Tensors& outputs, TensorLists& inputs, const ::c10d::ReduceScatterOptions& options) override;
   WorkPtr _reduce_scatter_base(at::Tensor& output, at::Tensor& input,

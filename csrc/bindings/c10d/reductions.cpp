@@ -69,6 +69,19 @@ ProcessGroupAllred::WorkPtr ProcessGroupAllred::allreduce_of_sparse(const at::Te
                     [&] { return sparse_all_reduce(tensor, reduction_of(options.reduceOp), group_size()); });
 }
 
+ProcessGroupAllred::WorkPtr ProcessGroupAllred::compressed_all_reduce(const at::Tensor& tensor,
+                                                                      const ::c10d::ReduceOp& op,
+                                                                      const CompressionArguments& compression,
+                                                                      bool async_op) {
+  return collective({timeout_.load(), async_op, tensor}, [&] {
+    Call call{OpType::ALLREDUCE, "allred:compressed_all_reduce", {tensor}};
+    add_all_reduce(call, tensor, reduction_of(op));
+    call.requests.back().compression = compression_of(compression, tensor);
+    if (compression.residual.defined()) call.kept.push_back(compression.residual);
+    return call;
+  });
+}
+
 ProcessGroupAllred::WorkPtr ProcessGroupAllred::reduce(Tensors& tensors, const ::c10d::ReduceOptions& options) {
   return collective(terms_of(options, tensors), [&] {
     const Argument argument{"reduce", "tensor"};

@@ -16,6 +16,15 @@ std::string_view text_of(PyObject* object) {
   return {text, static_cast<std::size_t>(length)};
 }
 
+std::uint64_t seed_of(PyObject* object) {
+  try {
+    return py::cast<std::uint64_t>(py::handle(object));
+  } catch (const py::cast_error&) {
+    throw Error(ErrorCode::invalid_argument, "seed=" + py::repr(py::handle(object)).cast<std::string>() +
+                                                 ": expected an integer from 0 to 2**64 - 1");
+  }
+}
+
 }  // namespace
 
 ReduceOp op_of(PyObject* object) { return object == nullptr ? ReduceOp::sum : op_named(text_of(object)); }
@@ -29,6 +38,20 @@ void CallOptions::apply_to(Request& request) const {
     request.timeout = milliseconds_from(py::cast<double>(py::handle(timeout)));
   }
   if (algorithm != nullptr) request.algorithm = algorithm_named(text_of(algorithm));
+}
+
+std::optional<ArrayView> CompressionOptions::apply_to(Request& request) const {
+  if (compression != nullptr) request.compression.codec = codec_named(text_of(compression));
+  if (seed != nullptr) request.compression.seed = seed_of(seed);
+  if (residual == nullptr || residual == Py_None) return std::nullopt;
+  ArrayView view(residual, "residual", ArrayView::Access::write);
+  if (view.dtype() != DType::float32 || view.count() != request.count) {
+    throw Error(ErrorCode::invalid_argument, "residual has " + std::to_string(view.count()) + " elements of dtype " +
+                                                 std::string(name(view.dtype())) + "; expected " +
+                                                 std::to_string(request.count) + " of float32");
+  }
+  request.compression.residual = view.data();
+  return view;
 }
 
 void check_same_dtype(DType output, DType input) {

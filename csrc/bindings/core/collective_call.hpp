@@ -5,6 +5,7 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,17 @@ struct CallOptions {
 
   bool is_async() const { return async_op != nullptr && PyObject_IsTrue(async_op) != 0; }
   void apply_to(Request& request) const;
+};
+
+/// What an AllReduce takes besides, for its compression. Null where not given.
+struct CompressionOptions {
+  PyObject* compression;
+  PyObject* seed;
+  PyObject* residual;
+
+  /// Sets the request's compression. Returns the residual's array, if there is one, for as long as the call takes.
+  /// Throws Error(invalid_argument) unless it has a float32 for each element.
+  std::optional<ArrayView> apply_to(Request& request) const;
 };
 
 // Throw Error(invalid_argument) unless the dtypes are the same, and unless there are `outputs` elements of output for

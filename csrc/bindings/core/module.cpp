@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module) {
   allred::bindings::register_prediction(module);
   allred::bindings::register_choice(module);
   allred::bindings::register_reduce(module);
+  allred::bindings::register_compress(module);
   allred::bindings::register_tuning(module);
   allred::bindings::register_machine(module);
 }

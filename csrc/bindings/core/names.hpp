@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "common/collective.hpp"
+#include "common/compression.hpp"
 #include "common/config.hpp"
 #include "common/dtype.hpp"
 #include "common/error.hpp"
@@ -31,6 +32,7 @@ inline ReduceOp op_named(std::string_view text) { return named("op", text, parse
 inline Algorithm algorithm_named(std::string_view text) {
   return named("algorithm", text, parse_algorithm(text), kAlgorithmNames);
 }
+inline Codec codec_named(std::string_view text) { return named("compression", text, parse_codec(text), kCodecNames); }
 inline Collective collective_named(std::string_view text) {
   return named("collective", text, parse_collective(text), kCollectiveNames);
 }

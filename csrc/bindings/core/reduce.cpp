@@ -6,61 +6,16 @@
 
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "bindings/core/kernel_arguments.hpp"
 #include "bindings/core/names.hpp"
 #include "bindings/core/register.hpp"
-#include "common/error.hpp"
 
 namespace py = pybind11;
 
 namespace allred::bindings {
-
 namespace {
-
-/// The bytes of a Python object that offers a contiguous buffer, of whatever format. Holds the buffer, and so the
-/// object, while it lives; movable only. Make and destroy it with the GIL held.
-class Bytes {
- public:
-  enum class Access { read, write };
-
-  Bytes(const py::handle& object, Access access) {
-    const int flags = access == Access::write ? PyBUF_WRITABLE : PyBUF_SIMPLE;
-    if (PyObject_GetBuffer(object.ptr(), &view_, flags) != 0) throw py::error_already_set();
-  }
-  Bytes(Bytes&& other) noexcept : view_(std::exchange(other.view_, {})) {}
-  Bytes(const Bytes&) = delete;  // a buffer is released once
-  Bytes& operator=(const Bytes&) = delete;
-  Bytes& operator=(Bytes&&) = delete;
-  ~Bytes() { PyBuffer_Release(&view_); }
-
-  void* data() const { return view_.buf; }
-  std::size_t size() const { return static_cast<std::size_t>(view_.len); }
-
- private:
-  Py_buffer view_{};
-};
-
-[[noreturn]] void throw_invalid(const std::string& message) { throw Error(ErrorCode::invalid_argument, message); }
-
-Isa isa_of(const std::string& text) {
-  if (text == "auto") return best_isa();
-  std::string offered;
-  for (const Isa isa : available_isas()) {
-    if (name(isa) == text) return isa;
-    offered += " " + std::string(name(isa));
-  }
-  throw_invalid("isa '" + text + "' is not available on this machine; it has:" + offered);
-}
-
-std::size_t count_of(const Bytes& bytes, std::size_t element_size) {
-  if (bytes.size() % element_size != 0) {
-    throw_invalid("a buffer of " + std::to_string(bytes.size()) + " bytes does not hold whole elements of " +
-                  std::to_string(element_size));
-  }
-  return bytes.size() / element_size;
-}
 
 void check_count(std::size_t count, std::size_t expected) {
   if (count == expected) return;
@@ -71,12 +26,12 @@ void reduce_buffers(const py::buffer& destination, const std::vector<py::buffer>
                     const std::string& op, const std::optional<std::vector<double>>& scales, std::size_t divisor,
                     const std::string& isa) {
   const DType element = dtype_named(dtype);
-  const Bytes output(destination, Bytes::Access::write);
+  const BufferBytes output(destination, BufferBytes::Access::write);
   const std::size_t count = count_of(output, size_of(element));
-  std::vector<Bytes> inputs;
+  std::vector<BufferBytes> inputs;
   std::vector<const void*> pointers;
   for (const py::buffer& source : sources) {
-    check_count(count_of(inputs.emplace_back(source, Bytes::Access::read), size_of(element)), count);
+    check_count(count_of(inputs.emplace_back(source, BufferBytes::Access::read), size_of(element)), count);
     pointers.push_back(inputs.back().data());
   }
   const ReduceArgs args{.destination = output.data(),
@@ -94,8 +49,8 @@ void reduce_buffers(const py::buffer& destination, const std::vector<py::buffer>
 void widen_buffer(const py::buffer& destination, const py::buffer& source, const std::string& dtype,
                   const std::string& isa) {
   const DType narrow_dtype = dtype_named(dtype);
-  const Bytes output(destination, Bytes::Access::write);
-  const Bytes input(source, Bytes::Access::read);
+  const BufferBytes output(destination, BufferBytes::Access::write);
+  const BufferBytes input(source, BufferBytes::Access::read);
   const std::size_t count = count_of(output, sizeof(float));
   check_count(count_of(input, size_of(narrow_dtype)), count);
   widen(static_cast<float*>(output.data()), input.data(), count, narrow_dtype, isa_of(isa));
@@ -104,8 +59,8 @@ void widen_buffer(const py::buffer& destination, const py::buffer& source, const
 void narrow_buffer(const py::buffer& destination, const py::buffer& source, const std::string& dtype,
                    const std::string& isa) {
   const DType narrow_dtype = dtype_named(dtype);
-  const Bytes output(destination, Bytes::Access::write);
-  const Bytes input(source, Bytes::Access::read);
+  const BufferBytes output(destination, BufferBytes::Access::write);
+  const BufferBytes input(source, BufferBytes::Access::read);
   const std::size_t count = count_of(output, size_of(narrow_dtype));
   check_count(count_of(input, sizeof(float)), count);
   narrow(output.data(), static_cast<const float*>(input.data()), count, narrow_dtype, isa_of(isa));

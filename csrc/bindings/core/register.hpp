@@ -23,6 +23,7 @@ void register_schedule(pybind11::module_& module);
 void register_prediction(pybind11::module_& module);
 void register_choice(pybind11::module_& module);
 void register_reduce(pybind11::module_& module);
+void register_compress(pybind11::module_& module);
 void register_tuning(pybind11::module_& module);
 void register_machine(pybind11::module_& module);
 

@@ -1,0 +1,242 @@
+"""What gradient compression costs: accuracy, bytes on the wire, time, and the loss of a language model in training.
+
+    mpirun -n 2 python bench/compression.py                  into bench/results/compression.json
+    mpirun -n 2 python bench/compression.py --steps 20 --output /tmp/compression.json
+
+The model and its data are those of examples/train_lm.py. Each codec trains the same first weights on the same batches,
+under stock DistributedDataParallel; real gradients are those of the float32 run in its midst. Rank 0 prints the tables
+that docs/compression.md shows, and writes the file. docs/compression.md tells what the figures mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+import allred
+from allred import _core, hooks
+from allred.cli import machine
+
+BENCH = Path(__file__).parent
+sys.path.append(str(BENCH.parent / "examples"))
+
+from lm_data import load_text, random_windows, share_of  # noqa: E402
+from lm_model import GPT, ModelConfig  # noqa: E402
+from train_lm import held_out_loss, learning_rate  # noqa: E402
+
+Record = dict[str, Any]
+
+NATIVE = ("none", "bfloat16", "float16", "int8", "int8_stochastic")
+TOP_K = 0.01
+MODEL = ModelConfig(layers=3, width=128, context=128)
+WINDOWS = 8  # a rank and step
+HIGHEST_RATE = 4e-3
+CURVE_STEP = 25  # steps whose losses make a point of the curve
+TIMED_COUNTS = (1 << 16, 1 << 20, 1 << 24)
+TIMED_CALLS = 15
+
+# State and hook of each way to train; None: what DistributedDataParallel does by itself, in float32.
+WAYS: dict[str, Callable[[], tuple[Any, hooks.Hook] | None]] = {
+    "float32": lambda: None,
+    "bfloat16": lambda: hooks.from_compression("bfloat16"),
+    "float16": lambda: hooks.from_compression("float16"),
+    "int8": lambda: hooks.from_compression("int8"),
+    "int8_stochastic": lambda: hooks.from_compression("int8_stochastic"),
+    "int8, error feedback": lambda: hooks.from_compression(hooks.Int8(error_feedback=True)),
+    "top-k 1 %, error feedback": lambda: hooks.from_compression(hooks.TopK(TOP_K)),
+}
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure what gradient compression costs, on the ranks of a launcher.")
+    parser.add_argument("--steps", type=int, default=300, help="of training a codec (%(default)s)")
+    parser.add_argument("--output", type=Path, default=BENCH / "results" / "compression.json", help="(%(default)s)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    dist.init_process_group("allred", init_method="allred://", timeout=timedelta(minutes=5))
+    torch.set_num_threads(1)
+    with allred.init() as comm:
+        training, real = train_all(arguments.steps)
+        rng = np.random.default_rng(comm.rank)
+        gradients = {"normal": rng.standard_normal(real.size, dtype=np.float32), "real": real}
+        accuracy = {name: accuracy_of(comm, values) for name, values in gradients.items()}
+        times = [times_of(comm, count) for count in TIMED_COUNTS]
+        if comm.rank == 0:
+            report = {
+                "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                "ranks": comm.size,
+                "steps": arguments.steps,
+                "gradients": real.size,
+                "allred": machine.describe_allred(),
+                "machine": machine.describe(),
+                "accuracy": accuracy,
+                "times": times,
+                "training": training,
+            }
+            arguments.output.write_text(json.dumps(report, indent=1) + "\n")
+            print(tables(report), flush=True)
+    dist.destroy_process_group()
+
+
+# ---- training ----
+
+
+def train_all(steps: int) -> tuple[list[Record], np.ndarray[Any, np.dtype[np.float32]]]:
+    """The loss of each way to train, and this rank's own gradients in the midst of the float32 run."""
+    records: list[Record] = []
+    gradients: np.ndarray[Any, np.dtype[np.float32]] | None = None
+    for name, make in WAYS.items():
+        record, found = train(make(), steps)
+        gradients = found if gradients is None else gradients
+        records.append({"name": name, **record})
+        record = records[-1]
+        record["held_out_to_float32"] = record["held_out_loss"] / records[0]["held_out_loss"] - 1
+        if dist.get_rank() == 0:
+            print(f"{name}: {record['held_out_loss']:.4f} nats/byte, {record['held_out_to_float32']:+.2%}", flush=True)
+    assert gradients is not None
+    return records, gradients
+
+
+def train(way: tuple[Any, hooks.Hook] | None, steps: int) -> tuple[Record, np.ndarray[Any, np.dtype[np.float32]]]:
+    train_text, held_out_text = load_text()
+    text = share_of(train_text, dist.get_rank(), dist.get_world_size())
+    torch.manual_seed(0)
+    model = GPT(MODEL)
+    parallel = DistributedDataParallel(model)
+    if way is not None:
+        parallel.register_comm_hook(*way)
+    optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+    losses = torch.zeros(steps)
+    own = np.empty(0, np.float32)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, steps, HIGHEST_RATE)
+        windows = random_windows(text, WINDOWS, MODEL.context, (0, step, dist.get_rank()))
+        if way is None and step == steps // 2:
+            own = gradients_of(model, parallel, windows)
+        loss = parallel(*windows)
+        losses[step] = loss.item()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+    dist.all_reduce(losses, dist.ReduceOp.AVG)
+    curve = [round(float(points.mean()), 4) for points in losses.split(CURVE_STEP)]
+    return {"held_out_loss": held_out_loss(model, held_out_text, MODEL.context), "curve": curve}, own
+
+
+def gradients_of(
+    model: nn.Module, parallel: DistributedDataParallel, windows: tuple[torch.Tensor, torch.Tensor]
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """This rank's own, before they are averaged; the model is left as it was."""
+    with parallel.no_sync():
+        parallel(*windows).backward()
+    flat = torch.cat([parameter.grad.reshape(-1) for parameter in model.parameters() if parameter.grad is not None])
+    model.zero_grad()
+    return flat.numpy()
+
+
+# ---- one call ----
+
+
+def accuracy_of(comm: allred.Communicator, values: np.ndarray[Any, np.dtype[np.float32]]) -> list[Record]:
+    """How far the sum over the ranks is from that in float64, as a part of its norm; and what a rank sends."""
+    exact = values.astype(np.float64)
+    comm.all_reduce(exact)
+    plain_bytes = sent_bytes(comm.size, values.size, "none")
+    records = []
+    for codec in (*NATIVE, "top-k 1 %"):
+        summed = values.copy()
+        if codec in NATIVE:
+            comm.all_reduce(summed, compression=codec)
+        else:
+            comm.all_reduce_top_k(summed, ceil(TOP_K * values.size))
+        sent = sent_bytes(comm.size, values.size, codec)
+        records.append(
+            {
+                "name": codec,
+                "relative_error": float(np.linalg.norm(summed - exact) / np.linalg.norm(exact)),
+                "largest_error": float(np.abs(summed - exact).max() / np.abs(exact).max()),
+                "sent_bytes": sent,
+                "bytes_saved": plain_bytes / sent,
+            }
+        )
+    return records
+
+
+def sent_bytes(ranks: int, count: int, codec: str) -> float:
+    """Of a rank: its part of a two-shot exchange, or its pairs to each of the others."""
+    if codec not in NATIVE:
+        return (ranks - 1) * 8 * ceil(TOP_K * count)
+    data = 4 * count if codec == "none" else _core.compressed_bytes(codec, count)
+    return 2 * (ranks - 1) / ranks * data
+
+
+def times_of(comm: allred.Communicator, count: int) -> Record:
+    """Median time of a call on the slowest rank; the codecs take turns."""
+    values = np.random.default_rng(comm.rank).standard_normal(count, dtype=np.float32)
+    array = values.copy()
+    calls: dict[str, Callable[[], None]] = {
+        codec: lambda codec=codec: comm.all_reduce(array, compression=codec)  # type: ignore[misc]
+        for codec in NATIVE
+    }
+    calls["top-k 1 %"] = lambda: comm.all_reduce_top_k(array, ceil(TOP_K * count))
+    seconds = np.zeros((len(calls), TIMED_CALLS))
+    for turn in range(TIMED_CALLS + 1):
+        for idx, call in enumerate(calls.values()):
+            array[:] = values
+            comm.barrier()
+            begin = time.perf_counter()
+            call()
+            seconds[idx, turn - 1] = time.perf_counter() - begin  # the first turn warms up, and is written over
+    comm.all_reduce(seconds, "max")
+    times = {name: statistics.median(row) * 1e6 for name, row in zip(calls, seconds.tolist(), strict=True)}
+    return {"count": count, "time_us": {name: float(f"{each:.4g}") for name, each in times.items()}}
+
+
+# ---- tables ----
+
+
+def tables(report: Record) -> str:
+    """In Markdown."""
+    lines = ["| codec | bytes, of float32's | error, normal | error, real gradients |", "|---|---|---|---|"]
+    for normal, real in zip(report["accuracy"]["normal"], report["accuracy"]["real"], strict=True):
+        errors = f"{normal['relative_error']:.2g} | {real['relative_error']:.2g}"
+        lines.append(f"| {normal['name']} | 1/{normal['bytes_saved']:.2f} | {errors} |")
+    names = list(report["times"][0]["time_us"])
+    lines += ["", "| elements | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for row in report["times"]:
+        lines.append(f"| {row['count']:,} | " + " | ".join(f"{row['time_us'][name]:,.0f}" for name in names) + " |")
+    lines += [
+        "",
+        "| training | held-out loss | to float32 | curve, to float32, worst of the last third |",
+        "|---|---|---|---|",
+    ]
+    plain = report["training"][0]["curve"]
+    for each in report["training"]:
+        last = range(len(plain) * 2 // 3, len(plain))
+        worst = max((each["curve"][idx] / plain[idx] - 1 for idx in last), key=abs)
+        compared = f"{each['held_out_to_float32']:+.2%} | {worst:+.2%}"
+        lines.append(f"| {each['name']} | {each['held_out_loss']:.4f} | {compared} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

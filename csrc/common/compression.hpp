@@ -1,0 +1,64 @@
+// How the contributions to an AllReduce may be compressed on their way between the ranks.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "common/chunks.hpp"
+#include "common/dtype.hpp"
+
+namespace allred {
+
+/// The form in which elements travel. int8: codes of a byte, and for each 256 elements their scale; they are rounded to
+/// the nearest code, or, in int8_stochastic, to one of the two around them, by chances that make the mean exact.
+enum class Codec : std::uint8_t { none, bfloat16, float16, int8, int8_stochastic };
+
+inline constexpr std::array<std::string_view, 5> kCodecNames{"none", "bfloat16", "float16", "int8", "int8_stochastic"};
+
+constexpr std::string_view name(Codec codec) noexcept { return kCodecNames[static_cast<std::size_t>(codec)]; }
+
+constexpr std::optional<Codec> parse_codec(std::string_view text) noexcept {
+  for (std::size_t idx = 0; idx < kCodecNames.size(); ++idx) {
+    if (kCodecNames[idx] == text) return static_cast<Codec>(idx);
+  }
+  return std::nullopt;
+}
+
+/// The elements that share a scale. A run of compressed elements begins with one that begins such a block, whatever the
+/// codec, so that the result does not depend on how a message is divided.
+inline constexpr std::size_t kScaleBlock = 256;
+
+constexpr bool has_scales(Codec codec) noexcept { return codec == Codec::int8 || codec == Codec::int8_stochastic; }
+
+/// The dtype of the elements as they travel, of a codec without scales.
+constexpr DType wire_dtype(Codec codec) noexcept {
+  return codec == Codec::bfloat16 ? DType::bfloat16 : codec == Codec::float16 ? DType::float16 : DType::int8;
+}
+
+/// What `count` elements take on the wire.
+constexpr std::size_t compressed_bytes(Codec codec, std::size_t count) noexcept {
+  const std::size_t scales = has_scales(codec) ? ceil_div(count, kScaleBlock) * sizeof(float) : 0;
+  return count * size_of(wire_dtype(codec)) + scales;
+}
+
+/// Whether compression by the codec makes elements of the dtype smaller, and keeps what they mean.
+constexpr bool compresses(Codec codec, DType dtype) noexcept {
+  if (dtype == DType::float64 || dtype == DType::float32) return true;
+  return has_scales(codec) && (dtype == DType::float16 || dtype == DType::bfloat16);
+}
+
+/// What a call says of compression.
+struct Compression {
+  Codec codec = Codec::none;
+  std::uint64_t seed = 0;  // int8_stochastic: of this rank's random numbers
+  /// Error feedback: one float32 an element. They are added to this rank's input before it is compressed, and replaced
+  /// by what compressing it lost. Null: what is lost is lost.
+  void* residual = nullptr;
+
+  bool is_on() const noexcept { return codec != Codec::none; }
+};
+
+}  // namespace allred
