@@ -69,7 +69,8 @@ def combine(communicator: Communicator, flat: torch.Tensor, counts: Sequence[int
         _exchange(communicator, peer, given.of(flat), other)
         lower, upper = (own, other) if communicator.rank < peer else (other, own)
         pieces = _pieces(kept, counts)
-        dots = _dots(lower, upper, pieces)
+        dots = torch.zeros(len(counts), 3, dtype=torch.float64)
+        _multiply(dots, lower, upper, pieces)
         _add_up(communicator, dots, distance)
         _add_projected(own, lower, upper, pieces, dots)
         halvings.append((peer, kept, given))
@@ -94,17 +95,16 @@ def _pieces(held: _Range, counts: Sequence[int]) -> list[tuple[int, _Range]]:
         if part.begin < part.end:
             pieces.append((number, _Range(part.begin - held.begin, part.end - held.begin)))
         begin += count
-    return [(len(counts), _Range(0, 0)), *pieces]  # one for none, which says how many tensors there are
+    return pieces
 
 
-def _dots(lower: torch.Tensor, upper: torch.Tensor, pieces: list[tuple[int, _Range]]) -> torch.Tensor:
-    """a.b, a.a and b.b of the held parts, a row for each tensor, in float64."""
-    (num_tensors, _), *parts = pieces
-    dots = torch.zeros(num_tensors, 3, dtype=torch.float64)
-    for number, part in parts:
+def _multiply(
+    dots: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor, pieces: Sequence[tuple[int, _Range]]
+) -> None:
+    """Puts a.b, a.a and b.b of the held parts into a tensor's row."""
+    for number, part in pieces:
         a, b = part.of(lower).double(), part.of(upper).double()
         dots[number] = torch.stack([a @ b, a @ a, b @ b])
-    return dots
 
 
 def _add_up(communicator: Communicator, dots: torch.Tensor, distance: int) -> None:
@@ -118,9 +118,13 @@ def _add_up(communicator: Communicator, dots: torch.Tensor, distance: int) -> No
 
 
 def _add_projected(
-    own: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor, pieces: list[tuple[int, _Range]], dots: torch.Tensor
+    own: torch.Tensor,
+    lower: torch.Tensor,
+    upper: torch.Tensor,
+    pieces: Sequence[tuple[int, _Range]],
+    dots: torch.Tensor,
 ) -> None:
-    for number, part in pieces[1:]:
+    for number, part in pieces:
         ab, aa, bb = dots[number].tolist()
         of_lower = 1 - ab / (2 * aa) if aa else 1.0
         of_upper = 1 - ab / (2 * bb) if bb else 1.0

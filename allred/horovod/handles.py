@@ -45,12 +45,30 @@ class Handle:
         return self._result
 
 
-def poll(handle: Handle) -> bool:
+class HandleGroup:
+    """Calls under way that are waited for as one."""
+
+    def __init__(self, handles: Sequence[Handle], finish: Callable[[], Any]) -> None:
+        self._handles = handles
+        self._finish = finish
+
+    def done(self) -> bool:
+        """Whether :meth:`wait` would return, or raise, at once."""
+        return all(handle.done() for handle in self._handles)
+
+    def wait(self) -> Any:
+        """Blocks until all calls are over, and returns their result. Raises what :meth:`Handle.wait` raises."""
+        for handle in self._handles:
+            handle.wait()
+        return self._finish()
+
+
+def poll(handle: Handle | HandleGroup) -> bool:
     """Whether the call is over, so that :func:`synchronize` returns at once."""
     return handle.done()
 
 
-def synchronize(handle: Handle) -> Any:
+def synchronize(handle: Handle | HandleGroup) -> Any:
     """Waits for an asynchronous call and returns what its synchronous form returns.
 
     Raises:

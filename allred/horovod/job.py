@@ -1,4 +1,4 @@
-"""The job: all processes that the launcher started. Horovod's interface knows one in a process, from init to shutdown."""
+"""The job: all processes that the launcher started. A process is in one, from init to shutdown, as Horovod has it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def init(comm: Any = None, process_sets: Sequence[ProcessSet | Sequence[int]] | 
     if _current is not None:
         return
     if isinstance(comm, (list, tuple)) and comm:
-        raise InvalidArgumentError(f"comm={comm}: expected an mpi4py communicator; for some of the ranks add a ProcessSet")
+        raise InvalidArgumentError(
+            f"comm={comm}: expected an mpi4py communicator; for some of the ranks add a ProcessSet"
+        )
     config = Config.from_environment()
     communicator = Communicator(MpiBootstrap(comm), config) if comm else allred.init()
     hosts = _host_names(communicator)

@@ -83,6 +83,9 @@ def checked(tensor: torch.Tensor, caller: str, *, in_place: bool = False) -> tor
         raise UnsupportedError(f"{caller}: tensor has layout {tensor.layout}, expected a dense tensor")
     if not is_known(tensor.dtype):
         raise UnsupportedError(f"{caller}: tensor has dtype {tensor.dtype}, which collectives do not take")
-    if in_place and not tensor.is_contiguous():
-        raise InvalidArgumentError(f"{caller}: tensor has strides {tensor.stride()}, expected a contiguous tensor")
+    if in_place and (not tensor.is_contiguous() or tensor.is_conj() or tensor.is_neg()):
+        raise InvalidArgumentError(
+            f"{caller}: tensor has strides {tensor.stride()}, or is a conjugate or negative view; expected a "
+            "contiguous tensor, which can be written to"
+        )
     return tensor.detach().resolve_conj().resolve_neg().contiguous()

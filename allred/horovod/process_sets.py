@@ -76,10 +76,10 @@ class ProcessSet:
         return members.index(world_rank)
 
     def begin(self, number: int, communicator: Communicator, ranks: Sequence[int]) -> None:
-        """Makes the set of use. Collective over its ranks unless they are all that `communicator` has."""
+        """Makes the set of use, set 0 on the job's own communicator. Collective over its ranks."""
         self.ranks, self.process_set_id, self._world_rank = list(ranks), number, communicator.rank
-        if len(self.ranks) == communicator.size:
-            self._calls = Lane(communicator if number == 0 else _communicator_among(communicator, self.ranks))
+        if number == 0:
+            self._calls = Lane(communicator)
         elif self.included():
             self._calls = Lane(_communicator_among(communicator, self.ranks))
 
