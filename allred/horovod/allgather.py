@@ -100,7 +100,7 @@ def _start(tensor: torch.Tensor, name: str | None, process_set: ProcessSet) -> t
     return Handle([work], lambda: gathered), lengths
 
 
-class _AllGather(torch.autograd.Function):
+class _AllGather(torch.autograd.Function):  # type: ignore[misc]  # torch is not read for its types
     @staticmethod
     def forward(ctx: Any, tensor: torch.Tensor, name: str | None, process_set: ProcessSet) -> torch.Tensor:
         ctx.process_set = process_set

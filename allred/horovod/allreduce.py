@@ -265,7 +265,7 @@ def grouped_allreduce_async_(
     return start_group(tensors, tensors, how)
 
 
-class _AllReduce(torch.autograd.Function):
+class _AllReduce(torch.autograd.Function):  # type: ignore[misc]  # torch is not read for its types
     @staticmethod
     def forward(ctx: Any, tensor: torch.Tensor, how: Reduction) -> torch.Tensor:
         ctx.how = how

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -14,7 +14,7 @@ from allred.horovod.lane import Lane, checked
 from allred.horovod.process_sets import ProcessSet, global_process_set
 from allred.horovod.roll_call import ALL_TO_ALL, entry_for
 
-Splits = torch.Tensor | Sequence[int] | None
+Splits: TypeAlias = torch.Tensor | Sequence[int] | None
 
 
 def alltoall(
@@ -94,7 +94,7 @@ def _exchanged(lane: Lane, sent: list[int]) -> list[int]:
     return [int(count) for count in received]
 
 
-class _AllToAll(torch.autograd.Function):
+class _AllToAll(torch.autograd.Function):  # type: ignore[misc]  # torch is not read for its types
     @staticmethod
     def forward(
         ctx: Any, tensor: torch.Tensor, splits: Splits, name: str | None, process_set: ProcessSet

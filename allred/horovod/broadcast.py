@@ -67,7 +67,7 @@ def _start(tensor: torch.Tensor, root_rank: int, name: str | None, process_set: 
     return Handle([work], lambda: tensor if in_place else output)
 
 
-class _Broadcast(torch.autograd.Function):
+class _Broadcast(torch.autograd.Function):  # type: ignore[misc]  # torch is not read for its types
     @staticmethod
     def forward(
         ctx: Any, tensor: torch.Tensor, root_rank: int, name: str | None, process_set: ProcessSet

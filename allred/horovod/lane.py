@@ -25,6 +25,12 @@ class Lane:
     def __init__(self, communicator: Communicator) -> None:
         self.communicator = communicator
         self.num_calls = 0
+        self._num_owners = 0
+
+    def new_owner(self) -> int:
+        """A number by which calls of one owner, the same on all ranks, are told from those of others."""
+        self._num_owners += 1
+        return self._num_owners
 
     def announce(self, entry: Entry) -> list[int]:
         """Waits until all ranks are about to make this call; returns the length that each of them calls with.
@@ -53,7 +59,7 @@ class Lane:
         self.num_calls += 1
         roll = RollCall(self.communicator, entry_for(ALL_REDUCE, output, op, name), async_op=async_op)
         if source is output:
-            return roll, self.communicator.all_reduce(output, op, scale=scale, async_op=async_op)  # type: ignore[call-overload,no-any-return]
+            return roll, self.communicator.all_reduce(output, op, scale=scale, async_op=async_op)  # type: ignore[call-overload]
         work = self.communicator.all_reduce_into(output, source, op, scale=scale, async_op=async_op)  # type: ignore[call-overload]
         return roll, work
 

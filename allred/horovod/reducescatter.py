@@ -102,7 +102,7 @@ def _even(source: torch.Tensor, lengths: list[int]) -> torch.Tensor:
     return blocks
 
 
-class _ReduceScatter(torch.autograd.Function):
+class _ReduceScatter(torch.autograd.Function):  # type: ignore[misc]  # torch is not read for its types
     @staticmethod
     def forward(ctx: Any, tensor: torch.Tensor, how: Reduction) -> torch.Tensor:
         ctx.how = how

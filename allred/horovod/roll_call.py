@@ -75,7 +75,7 @@ class Entry(NamedTuple):
     mark: int = 0
 
     @property
-    def count(self) -> int:
+    def num_elements(self) -> int:
         """The number of elements."""
         return self.length * self.row
 
@@ -166,5 +166,5 @@ def take_part(communicator: Communicator, entries: list[Entry]) -> None:
     called = next(entry for entry in entries if entry.kind != JOINED)
     if called.kind != ALL_REDUCE:
         return  # the others see in the roll call that they cannot make it
-    zeros = torch.full((called.count,), identity(called.op, called.dtype), dtype=called.dtype)
+    zeros = torch.full((called.num_elements,), identity(called.op, called.dtype), dtype=called.dtype)
     communicator.all_reduce(zeros, called.op)

@@ -1,0 +1,106 @@
+"""Models and optimizers that begin alike on all ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils import _pytree as pytree
+
+from allred.errors import InvalidArgumentError, MismatchError
+from allred.horovod.broadcast import broadcast_async_
+from allred.horovod.objects import allgather_object, broadcast_object
+from allred.horovod.process_sets import ProcessSet, global_process_set
+
+Parameters = Mapping[str, Any] | Iterable[Any]
+
+
+def broadcast_parameters(
+    params: Parameters, root_rank: int = 0, process_set: ProcessSet = global_process_set
+) -> None:
+    """Gives all ranks the root's values of a model's parameters, or of whatever tensors.
+
+    Args:
+        params: ``model.state_dict()``, ``model.named_parameters()``, or tensors. What is no tensor stays as it is.
+        root_rank: the rank of the job whose values they get.
+        process_set: the ranks that take part, of which the root is one.
+
+    Raises:
+        MismatchError: on all ranks: names, shapes or dtypes of one differ from the root's; nothing is changed.
+        UnsupportedError: a tensor is not in CPU memory or is sparse.
+    """
+    with process_set.calls.refusing(1):
+        named = [(name, tensor.detach()) for name, tensor in _named(params) if isinstance(tensor, torch.Tensor)]
+        root = process_set.place_of(root_rank)
+    described = allgather_object([(name, tuple(each.shape), each.dtype) for name, each in named], None, process_set)
+    for rank, description in enumerate(described):
+        _compare(described[root], root, description, rank)
+    handles = []
+    for _, tensor in named:
+        sent = tensor.contiguous()
+        handles.append((tensor, sent, broadcast_async_(sent, root_rank, None, process_set)))
+    for tensor, sent, handle in handles:
+        handle.wait()
+        if sent is not tensor:
+            tensor.copy_(sent)
+
+
+def _named(params: Parameters) -> list[tuple[str, Any]]:
+    if isinstance(params, Mapping):
+        return sorted(params.items())
+    if isinstance(params, torch.Tensor) or not isinstance(params, Iterable):
+        kind = type(params).__name__
+        raise InvalidArgumentError(f"params is {kind}, expected a state_dict, named_parameters() or a list of tensors")
+    return [each if isinstance(each, tuple) else (str(idx), each) for idx, each in enumerate(params)]
+
+
+def _compare(expected: list[Any], root: int, found: list[Any], rank: int) -> None:
+    if len(expected) != len(found):
+        raise MismatchError(f"rank {root} has {len(expected)} tensors, and rank {rank} has {len(found)}", rank=rank)
+    for (name, shape, dtype), (other_name, other_shape, other_dtype) in zip(expected, found, strict=True):
+        if (name, shape, dtype) != (other_name, other_shape, other_dtype):
+            raise MismatchError(
+                f"rank {root} has {name!r} of shape {shape} and {dtype}, where rank {rank} has {other_name!r} of shape "
+                f"{other_shape} and {other_dtype}",
+                rank=rank,
+            )
+
+
+class _Place(NamedTuple):
+    """Stands for a tensor that travels apart from the rest."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+def broadcast_optimizer_state(
+    optimizer: torch.optim.Optimizer, root_rank: int = 0, process_set: ProcessSet = global_process_set
+) -> None:
+    """Gives all ranks the root's state of an optimizer: step counts, moments, learning rates.
+
+    The ranks' own state may be empty, as that of a new optimizer is, or of another form: it is replaced.
+
+    Args:
+        optimizer: any of torch's, or a DistributedOptimizer.
+        root_rank: the rank of the job whose state they get.
+        process_set: the ranks that take part, of which the root is one.
+
+    Raises:
+        ValueError: the root's parameter groups do not fit this rank's, in number or in size.
+        MismatchError: the ranks called different things.
+    """
+    leaves, form = pytree.tree_flatten(optimizer.state_dict())
+    described = [
+        _Place(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves
+    ]
+    is_root = process_set.place_of(root_rank) == process_set.rank()
+    described, form = broadcast_object((described, form), root_rank, None, process_set)
+    if not is_root:
+        leaves = [torch.empty(leaf.shape, dtype=leaf.dtype) if isinstance(leaf, _Place) else leaf for leaf in described]
+    sent = [leaf.detach().contiguous() if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+    handles = [broadcast_async_(leaf, root_rank, None, process_set) for leaf in sent if isinstance(leaf, torch.Tensor)]
+    for handle in handles:
+        handle.wait()
+    if not is_root:
+        optimizer.load_state_dict(pytree.tree_unflatten(sent, form))
