@@ -57,8 +57,8 @@ class Bucket:
     def finish(self) -> None:
         """Waits for the reduction, and puts the result in the place of the gradients."""
         assert self._handle is not None
-        reduced = self._compression.decompress(self._handle.wait(), self._context)
-        self._handle = None
+        handle, self._handle = self._handle, None
+        reduced = self._compression.decompress(handle.wait(), self._context)
         FlatBuffer(self._flat.views, reduced).unpack([_gradient(parameter) for _, parameter in self.parameters])
 
 
@@ -76,12 +76,7 @@ class GradientReducer:
         num_passes: how many backward passes add to a gradient before it is reduced.
     """
 
-    def __init__(
-        self,
-        buckets: Sequence[Bucket],
-        num_passes: int,
-        sparse_as_dense: bool,
-    ) -> None:
+    def __init__(self, buckets: Sequence[Bucket], num_passes: int, sparse_as_dense: bool) -> None:
         self.num_passes = num_passes
         self._sparse_as_dense = sparse_as_dense
         self._buckets = buckets
@@ -102,9 +97,15 @@ class GradientReducer:
         """Reduces what is not under way yet, and waits for all."""
         while self._num_launched < len(self._buckets):
             self._launch_next()
-        for bucket in self._buckets:
-            bucket.finish()
+        errors = []
+        for bucket in self._buckets:  # all of them, also after an error: their memory is in use until they are over
+            try:
+                bucket.finish()
+            except Exception as error:
+                errors.append(error)
         self.reset()
+        for error in errors:
+            raise error
 
     def reset(self) -> None:
         """Awaits all gradients anew."""
@@ -132,7 +133,9 @@ class GradientReducer:
             )
         gradient = _gradient(parameter)
         if gradient.requires_grad:
-            raise InvalidArgumentError(f"the gradient of {name!r} has a graph (create_graph=True): expected one without")
+            raise InvalidArgumentError(
+                f"the gradient of {name!r} has a graph (create_graph=True): expected one without"
+            )
         if gradient.is_sparse and not self._sparse_as_dense:
             raise UnsupportedError(
                 f"the gradient of {name!r} is sparse: pass sparse_as_dense=True, or reduce it yourself with "

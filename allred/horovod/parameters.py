@@ -16,9 +16,7 @@ from allred.horovod.process_sets import ProcessSet, global_process_set
 Parameters = Mapping[str, Any] | Iterable[Any]
 
 
-def broadcast_parameters(
-    params: Parameters, root_rank: int = 0, process_set: ProcessSet = global_process_set
-) -> None:
+def broadcast_parameters(params: Parameters, root_rank: int = 0, process_set: ProcessSet = global_process_set) -> None:
     """Gives all ranks the root's values of a model's parameters, or of whatever tensors.
 
     Args:
@@ -91,9 +89,7 @@ def broadcast_optimizer_state(
         MismatchError: the ranks called different things.
     """
     leaves, form = pytree.tree_flatten(optimizer.state_dict())
-    described = [
-        _Place(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves
-    ]
+    described = [_Place(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
     is_root = process_set.place_of(root_rank) == process_set.rank()
     described, form = broadcast_object((described, form), root_rank, None, process_set)
     if not is_root:
