@@ -27,15 +27,15 @@ class FlatBuffer:
         places = self.data.split([tensor.numel() for tensor in tensors])
         self.views = [place.view(tensor.shape) for place, tensor in zip(places, tensors, strict=True)]
 
-    @torch.no_grad()
     def pack(self, tensors: Sequence[torch.Tensor]) -> None:
         """Copies the tensors to their places."""
-        torch._foreach_copy_(self.views, list(tensors))
+        with torch.no_grad():
+            torch._foreach_copy_(self.views, list(tensors))
 
-    @torch.no_grad()
     def unpack(self, tensors: Sequence[torch.Tensor]) -> None:
         """Copies what lies in their places to the tensors."""
-        torch._foreach_copy_(list(tensors), self.views)
+        with torch.no_grad():
+            torch._foreach_copy_(list(tensors), self.views)
 
 
 def partition(tensors: Sequence[torch.Tensor], max_bytes: int) -> list[list[int]]:

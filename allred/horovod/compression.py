@@ -42,7 +42,7 @@ class _Narrow(Compressor):
     dtype: torch.dtype
 
     @classmethod
-    def compress(cls, tensor: torch.Tensor) -> tuple[torch.Tensor, Any]:  # type: ignore[override]  # called alike
+    def compress(cls, tensor: torch.Tensor) -> tuple[torch.Tensor, Any]:
         narrow = tensor.is_floating_point() and tensor.dtype.itemsize > cls.dtype.itemsize
         return (tensor.to(cls.dtype) if narrow else tensor), tensor.dtype
 

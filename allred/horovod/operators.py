@@ -36,13 +36,13 @@ def chosen_op(op: ReduceOp | None, average: bool | None) -> ReduceOp:
         return Sum if average is False else Average
     if average is not None:
         raise ValueError(f"op={op} and average={average}: expected only one of them; op is the newer")
-    if not isinstance(op, ReduceOp):
+    if op not in tuple(ReduceOp):
         names = ", ".join(f"hvd.{name.name.capitalize()}" for name in ReduceOp)
         raise ValueError(f"op={op!r}: expected one of {names}")
     return op
 
 
-def identity(op: str, dtype: torch.dtype) -> float | int | bool:
+def identity(op: str, dtype: torch.dtype) -> float:
     """What leaves the result as it is when a rank contributes it to a reduction by `op`."""
     if op == "product":
         return 1
@@ -53,4 +53,5 @@ def identity(op: str, dtype: torch.dtype) -> float | int | bool:
     if dtype.is_floating_point and dtype != torch.float8_e4m3fn:
         return float("inf") if op == "min" else float("-inf")
     limits = torch.finfo(dtype) if dtype.is_floating_point else torch.iinfo(dtype)
-    return limits.max if op == "min" else limits.min
+    result: float = limits.max if op == "min" else limits.min
+    return result
