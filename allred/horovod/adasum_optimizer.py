@@ -46,8 +46,9 @@ class AdasumOptimizer:
         """
         begins = [[parameter.detach().clone() for parameter in bucket] for bucket in self._divided]
         loss = super().step(closure)  # type: ignore[misc]  # of the optimizer's class
-        for parameters, begin in zip(self._divided, begins, strict=True):
-            self._combine(parameters, begin)
+        with torch.no_grad():
+            for parameters, begin in zip(self._divided, begins, strict=True):
+                self._combine(parameters, begin)
         return loss
 
     # torch gives hooks to the step of a class that has none; those of the optimizer's own class are enough.
@@ -63,7 +64,6 @@ class AdasumOptimizer:
         tensors = [parameter for _, parameter in parameters]
         self._divided = [[tensors[idx] for idx in bucket] for bucket in partition(tensors, MAX_BUCKET_BYTES)]
 
-    @torch.no_grad()
     def _combine(self, parameters: list[torch.nn.Parameter], begin: list[torch.Tensor]) -> None:
         steps = FlatBuffer(parameters)
         steps.pack(torch._foreach_sub(parameters, begin))

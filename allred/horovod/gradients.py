@@ -104,8 +104,8 @@ class GradientReducer:
             except Exception as error:
                 errors.append(error)
         self.reset()
-        for error in errors:
-            raise error
+        if errors:
+            raise errors[0]
 
     def reset(self) -> None:
         """Awaits all gradients anew."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, TypeAlias
 
 import torch
@@ -167,7 +167,7 @@ def DistributedOptimizer(  # noqa: N802  # Horovod's name
 def _extended(optimizer: torch.optim.Optimizer, extension: type) -> Any:
     """The optimizer as an instance of a class that is both its own and `extension`, and shares all it has."""
     own = type(optimizer)
-    extended = object.__new__(type(own.__name__, (extension, own), {}))
+    extended: Any = object.__new__(type(own.__name__, (extension, own), {}))
     # A scheduler may have put a step of its own on the optimizer, which would lead past the extension.
     extended.__dict__.update({name: value for name, value in optimizer.__dict__.items() if name != "step"})
     return extended
@@ -207,7 +207,7 @@ def _checked_groups(parameters: Sequence[Named], groups: Groups) -> list[list[in
         if num_groups < 0:
             raise InvalidArgumentError(f"groups={num_groups}: expected no negative number")
         bounds = [len(parameters) * number // max(num_groups, 1) for number in range(num_groups + 1)]
-        spans = zip(bounds[:-1], bounds[1:], strict=True)
+        spans = pairwise(bounds)
         return [list(range(begin, end)) for begin, end in spans if begin < end]
     places = {id(parameter): idx for idx, (_, parameter) in enumerate(parameters)}
     idxs = [[places.get(id(parameter), -1) for parameter in group] for group in groups]

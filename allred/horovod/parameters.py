@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils import _pytree as pytree
 
 from allred.errors import InvalidArgumentError, MismatchError
 from allred.horovod.broadcast import broadcast_async_
@@ -88,15 +87,37 @@ def broadcast_optimizer_state(
         ValueError: the root's parameter groups do not fit this rank's, in number or in size.
         MismatchError: the ranks called different things.
     """
-    leaves, form = pytree.tree_flatten(optimizer.state_dict())
-    described = [_Place(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
     is_root = process_set.place_of(root_rank) == process_set.rank()
-    described, form = broadcast_object((described, form), root_rank, None, process_set)
+    tensors: list[torch.Tensor] = []
+    form = _mapped(optimizer.state_dict(), lambda leaf: _removed(leaf, tensors)) if is_root else None
+    form = broadcast_object(form, root_rank, None, process_set)
     if not is_root:
-        leaves = [torch.empty(leaf.shape, dtype=leaf.dtype) if isinstance(leaf, _Place) else leaf for leaf in described]
-    sent = [leaf.detach().contiguous() if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
-    handles = [broadcast_async_(leaf, root_rank, None, process_set) for leaf in sent if isinstance(leaf, torch.Tensor)]
-    for handle in handles:
+        _mapped(form, lambda leaf: _restored(leaf, tensors))
+    for handle in [broadcast_async_(tensor, root_rank, None, process_set) for tensor in tensors]:
         handle.wait()
     if not is_root:
-        optimizer.load_state_dict(pytree.tree_unflatten(sent, form))
+        remaining = iter(tensors)
+        optimizer.load_state_dict(_mapped(form, lambda leaf: next(remaining) if isinstance(leaf, _Place) else leaf))
+
+
+def _mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """The tree of dictionaries, lists and tuples with each leaf changed, in an order that the tree alone decides."""
+    if isinstance(tree, dict):
+        return {key: _mapped(value, change) for key, value in tree.items()}
+    if type(tree) in (list, tuple):
+        return type(tree)(_mapped(value, change) for value in tree)
+    return change(tree)
+
+
+def _removed(leaf: Any, tensors: list[torch.Tensor]) -> Any:
+    """The leaf, or what stands for it if it is a tensor, which goes to the list."""
+    if not isinstance(leaf, torch.Tensor):
+        return leaf
+    tensors.append(leaf.detach().contiguous())
+    return _Place(tuple(leaf.shape), leaf.dtype)
+
+
+def _restored(leaf: Any, tensors: list[torch.Tensor]) -> None:
+    """Adds memory to the list for a tensor that has been removed."""
+    if isinstance(leaf, _Place):
+        tensors.append(torch.empty(leaf.shape, dtype=leaf.dtype))
