@@ -40,7 +40,7 @@ TORCH_PREFIXES = ("torch", "c10", "ATen")
 
 MPI4PY_IMPORTERS = ["bootstrap.py"]
 ENVIRONMENT_READERS = ["config.py"]
-LOCAL_TRAINING = ["flat.py", "averaging.py", "local_sgd.py", "diloco.py"]
+LOCAL_TRAINING = ["flat.py", "ranks.py", "averaging.py", "local_sgd.py", "diloco.py"]
 TORCH_IMPORTERS = ["backend.py", "futures.py", "ddp*", "cli/*bench*", "horovod/*", *LOCAL_TRAINING]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"(?P<own>[^"]+)"|<(?P<system>[^>]+)>)')
