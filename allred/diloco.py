@@ -12,7 +12,9 @@ from allred.ranks import Group, Ranks
 
 
 class DiLoCo:
-    """Every `period` steps, moves the ranks' common parameters by SGD with Nesterov momentum along what they changed::
+    """Moves the ranks' common parameters every `period` steps: SGD with Nesterov momentum, along what they changed.
+
+    ::
 
         diloco = allred.DiLoCo(model, period=100)
         for inputs, targets in batches:

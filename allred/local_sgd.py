@@ -12,7 +12,9 @@ from allred.ranks import Group, Ranks
 
 
 class LocalSGD:
-    """Averages a model over the ranks after every `period` steps of whatever optimizer::
+    """Averages a model over the ranks after every `period` steps of whatever optimizer.
+
+    ::
 
         local_sgd = allred.LocalSGD(model, period=8)
         for inputs, targets in batches:

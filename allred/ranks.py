@@ -27,8 +27,8 @@ class Ranks:
         """
         if group is None and not dist.is_initialized():
             raise ValueError(
-                f"{caller}: group=None, and there is no default group: call init_process_group first, or pass a process "
-                "group or a communicator, such as of allred.init()"
+                f"{caller}: group=None, and there is no default group: call init_process_group first, or pass a "
+                "process group or a communicator, such as of allred.init()"
             )
         self._group = group
 

@@ -32,7 +32,8 @@ def init(comm: Any = None, process_sets: Sequence[ProcessSet | Sequence[int]] | 
     Blocks until all processes of the job have called it.
 
     Args:
-        comm: an mpi4py communicator whose processes are the job; by default all that the launcher started.
+        comm: an mpi4py communicator whose processes are the job, or a communicator of allred, which then belongs to
+            the job; by default all that the launcher started.
         process_sets: those to add, the same on all ranks.
 
     Raises:
@@ -47,13 +48,18 @@ def init(comm: Any = None, process_sets: Sequence[ProcessSet | Sequence[int]] | 
         raise InvalidArgumentError(
             f"comm={comm}: expected an mpi4py communicator; for some of the ranks add a ProcessSet"
         )
-    config = Config.from_environment()
-    communicator = Communicator(MpiBootstrap(comm), config) if comm else allred.init()
+    communicator = _communicator_of(comm)
     hosts = _host_names(communicator)
     _current = _Job(communicator, placement_of(communicator.rank, hosts))
     _begin(global_process_set, range(communicator.size))
     for process_set in process_sets or ():
         add_process_set(process_set)
+
+
+def _communicator_of(comm: Any) -> Communicator:
+    if isinstance(comm, Communicator):
+        return comm
+    return Communicator(MpiBootstrap(comm), Config.from_environment()) if comm else allred.init()
 
 
 def _host_names(communicator: Communicator) -> list[str]:
