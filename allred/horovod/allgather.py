@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from allred.errors import InvalidArgumentError
-from allred.horovod import allreduce
+from allred.horovod.allreduce import allreduce
 from allred.horovod.handles import Handle, HandleGroup
 from allred.horovod.lane import checked
 from allred.horovod.operators import Average, ReduceOp, Sum
@@ -110,5 +110,5 @@ class _AllGather(torch.autograd.Function):  # type: ignore[misc]  # torch is not
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        summed = allreduce.allreduce(gradient, op=Sum, process_set=ctx.process_set)
+        summed = allreduce(gradient, op=Sum, process_set=ctx.process_set)
         return summed.split(ctx.lengths)[ctx.process_set.rank()], None, None

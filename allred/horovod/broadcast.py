@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from allred.horovod import allreduce
+from allred.horovod.allreduce import allreduce
 from allred.horovod.handles import Handle
 from allred.horovod.lane import checked
 from allred.horovod.operators import Sum
@@ -72,12 +72,12 @@ class _Broadcast(torch.autograd.Function):  # type: ignore[misc]  # torch is not
     def forward(
         ctx: Any, tensor: torch.Tensor, root_rank: int, name: str | None, process_set: ProcessSet
     ) -> torch.Tensor:
-        ctx.root, ctx.process_set = process_set.place_of(root_rank), process_set
         sent: torch.Tensor = broadcast_async(tensor, root_rank, name, process_set).wait()
+        ctx.root, ctx.process_set = process_set.place_of(root_rank), process_set
         return sent
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        summed = allreduce.allreduce(gradient, op=Sum, process_set=ctx.process_set)
+        summed = allreduce(gradient, op=Sum, process_set=ctx.process_set)
         mine = ctx.process_set.rank() == ctx.root
         return (summed if mine else torch.zeros_like(summed)), None, None, None

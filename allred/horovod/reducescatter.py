@@ -8,7 +8,7 @@ import torch
 
 from allred import _core
 from allred.errors import InvalidArgumentError
-from allred.horovod import allgather
+from allred.horovod.allgather import allgather
 from allred.horovod.allreduce import Reduction
 from allred.horovod.compression import Compression, Compressor
 from allred.horovod.handles import Handle
@@ -115,4 +115,4 @@ class _ReduceScatter(torch.autograd.Function):  # type: ignore[misc]  # torch is
         if how.op not in (Sum, Average):
             raise InvalidArgumentError(f"op={how.op.name}: a reducescatter has a gradient for Sum and Average alone")
         factor = how.factor / (how.process_set.size() if how.op is Average else 1)
-        return allgather.allgather(gradient, process_set=how.process_set) * factor, None
+        return allgather(gradient, process_set=how.process_set) * factor, None

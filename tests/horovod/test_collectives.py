@@ -166,7 +166,6 @@ def reduces_sparse(rank: int, size: int) -> None:
         average = hvd.synchronize(hvd.sparse_allreduce_async(dense.to_sparse()))
         assert average.is_sparse
         assert_equals(average.to_dense(), (total / size).numpy())
-        # Over both dimensions, which Horovod flattens.
         assert_equals(
             hvd.synchronize(hvd.sparse_allreduce_async(dense.to_sparse(), op=hvd.Sum)).to_dense(), total.numpy()
         )
