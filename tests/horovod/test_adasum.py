@@ -84,7 +84,7 @@ def combines(rank: int, size: int) -> None:
         torch.testing.assert_close(grouped[1], expected.float() * 2)
         with pytest.raises(ValueError, match="expected a floating tensor"):
             hvd.allreduce(torch.ones(2, dtype=torch.int64), op=hvd.Adasum)
-        with pytest.raises(allred.MismatchError, match="rank 0 called .* rank 1 called"):
+        with pytest.raises(allred.MismatchError, match=r"rank 0 called .* rank 1 called"):
             hvd.allreduce(torch.ones(2 + rank), op=hvd.Adasum)
 
 
