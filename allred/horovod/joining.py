@@ -26,8 +26,8 @@ def join(device: int = -1) -> int:
         device: of no meaning, as there is CPU memory alone.
 
     Returns:
-        The rank that joined last, the same on all ranks: that which has made the most calls, and of those that have
-        made as many the highest.
+        The rank that joined last, the same on all ranks: that which has made the most calls since all last joined, and
+        of those that have made as many the highest.
 
     Raises:
         TimeoutError: no rank called anything for as long as a call may take.
@@ -36,7 +36,10 @@ def join(device: int = -1) -> int:
     lanes = global_process_set.open_lanes() or [global_process_set.calls]  # which says that there is no job
     shared = _Attendance(lanes, sum(lane.num_calls for lane in lanes))
     shared.start()
-    return shared.wait(job().communicator.config.timeout)
+    last = shared.wait(job().communicator.config.timeout)
+    for lane in lanes:
+        lane.num_calls = 0
+    return last
 
 
 class _Attendance:

@@ -19,7 +19,7 @@ class Lane:
 
     Attributes:
         communicator: what carries the calls.
-        num_calls: how many this rank has made.
+        num_calls: how many this rank has made since all last joined.
     """
 
     def __init__(self, communicator: Communicator) -> None:

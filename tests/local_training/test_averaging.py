@@ -11,8 +11,9 @@ from local_training.simulation import RANKS, STEPS, mean, module, optimizer, set
 import allred
 
 
-def test_parameters_become_their_mean() -> None:
-    def averaged(communicator: allred.Communicator, buffers: bool) -> dict[str, torch.Tensor]:
+@pytest.mark.parametrize("buffers", [False, True])
+def test_parameters_become_their_mean(buffers: bool) -> None:
+    def averaged(communicator: allred.Communicator) -> dict[str, torch.Tensor]:
         layers = module()
         with torch.no_grad():
             for tensor in layers.state_dict().values():
@@ -20,14 +21,11 @@ def test_parameters_become_their_mean() -> None:
         allred.average_parameters(layers, communicator, buffers=buffers)
         return layers.state_dict()
 
-    for buffers in (False, True):
-        for rank, result in enumerate(
-            allred.run_threads(lambda comm: averaged(comm, buffers), ranks=RANKS, timeout=20)
-        ):
-            for name, tensor in module().state_dict().items():
-                is_averaged = "num_batches" not in name and ("running" not in name or buffers)
-                added = 1 if is_averaged else rank  # (0 + 1 + 2) / 3
-                torch.testing.assert_close(result[name], tensor + added)
+    for rank, result in enumerate(allred.run_threads(averaged, ranks=RANKS, timeout=20)):
+        for name, tensor in module().state_dict().items():
+            is_averaged = "num_batches" not in name and ("running" not in name or buffers)
+            added = 1 if is_averaged else rank  # (0 + 1 + 2) / 3
+            torch.testing.assert_close(result[name], tensor + added)
 
 
 def test_ranks_whose_models_differ_hear_of_it() -> None:
