@@ -26,6 +26,12 @@ from allred.errors import (
 from allred.threads import run_threads
 from allred.tracing import Trace, trace
 
+_LOCAL_TRAINING = {
+    "DiLoCo": "allred.diloco",
+    "LocalSGD": "allred.local_sgd",
+    "average_parameters": "allred.averaging",
+}
+
 
 def __getattr__(name: str) -> Any:
     """What needs torch is imported when it is first asked for, and so is what needs the package to be installed."""
@@ -49,6 +55,10 @@ def __getattr__(name: str) -> Any:
         from allred import memory
 
         return getattr(memory, name)
+    if name in _LOCAL_TRAINING:
+        from importlib import import_module
+
+        return getattr(import_module(_LOCAL_TRAINING[name]), name)
     raise AttributeError(f"module 'allred' has no attribute {name!r}")
 
 
@@ -56,8 +66,10 @@ __all__ = [
     "AbortedError",
     "Communicator",
     "Config",
+    "DiLoCo",
     "Error",
     "InvalidArgumentError",
+    "LocalSGD",
     "MismatchError",
     "Options",
     "PeerLostError",
@@ -66,6 +78,7 @@ __all__ = [
     "Trace",
     "UnsupportedError",
     "Work",
+    "average_parameters",
     "empty",
     "hooks",
     "init",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -117,6 +118,50 @@ class StoreBootstrap(_core.Bootstrap):
         except RuntimeError:
             return False
         return True
+
+
+class PeerBootstrap(_core.Bootstrap):
+    """Carries start-up blobs by messages between ranks of a communicator: for another one among some or all of them.
+
+    Only those that it names take part. The first of them collects the blobs and sends them on together.
+    """
+
+    TAG = 1 << 20  # far from those that a program is likely to count up from 0
+
+    def __init__(self, communicator: _core.Communicator, ranks: Sequence[int]) -> None:
+        super().__init__()
+        self._communicator = communicator
+        self._ranks = ranks
+
+    def rank(self) -> int:
+        """This rank's place among those named."""
+        return self._ranks.index(self._communicator.rank)
+
+    def size(self) -> int:
+        """How many are named."""
+        return len(self._ranks)
+
+    def all_gather(self, blob: bytes) -> list[bytes]:
+        """Exchanges by way of the first rank; raises what its messages raise."""
+        first, *others = self._ranks
+        if self.rank() == 0:
+            blobs = [blob, *map(self._receive, others)]
+            for rank in others:
+                self._send(_join(blobs), rank)
+            return blobs
+        self._send(blob, first)
+        return _split(self._receive(first))
+
+    def _send(self, blob: bytes, rank: int) -> None:
+        for part in (bytearray(len(blob).to_bytes(8, "little")), bytearray(blob)):
+            self._communicator.send(part, rank, self.TAG)
+
+    def _receive(self, rank: int) -> bytes:
+        length = bytearray(8)
+        self._communicator.recv(length, rank, self.TAG)
+        blob = bytearray(int.from_bytes(length, "little"))
+        self._communicator.recv(blob, rank, self.TAG)
+        return bytes(blob)
 
 
 def _join(blobs: list[bytes]) -> bytes:

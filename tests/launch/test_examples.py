@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,22 @@ def digest(ended: subprocess.CompletedProcess[str]) -> str:
 def test_digits_under_mpirun() -> None:
     pytest.importorskip("sklearn")
     check(mpirun([EXAMPLES / "train_digits.py"], 2, TIMEOUT), "held-out accuracy 0.9")
+
+
+@pytest.mark.parametrize("launch", [mpirun, torchrun])
+def test_a_horovod_script(launch: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    pytest.importorskip("sklearn")
+    check(launch([EXAMPLES / "train_horovod.py", "--fp16-allreduce"], 2, TIMEOUT), "2 ranks, held-out accuracy 0.9")
+
+
+def test_a_horovod_script_with_adasum() -> None:
+    pytest.importorskip("sklearn")
+    check(mpirun([EXAMPLES / "train_horovod.py", "--use-adasum"], 2, TIMEOUT), "2 ranks, held-out accuracy 0.9")
+
+
+def test_the_horovod_script_names_allred_in_its_import_line_alone() -> None:
+    lines = (EXAMPLES / "train_horovod.py").read_text().splitlines()
+    assert [line for line in lines if re.search(r"\ballred\b", line)] == ["import allred.horovod as hvd"]
 
 
 def test_lm_alone(tmp_path: Path) -> None:
