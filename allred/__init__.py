@@ -8,6 +8,7 @@ and, in a program that need not import allred at all::
     torch.distributed.init_process_group("allred")
 """
 
+from importlib import import_module
 from typing import Any
 
 from allred._core import Work
@@ -40,6 +41,12 @@ def __getattr__(name: str) -> Any:
         from allred.backend import monitored_barrier
 
         return monitored_barrier
+    if name == "ParameterServer":
+        from allred.server import ParameterServer
+
+        return ParameterServer
+    if name == "server":
+        return import_module("allred.server")
     if name in ("empty", "symmetric_memory"):
         from allred import memory
 
@@ -55,6 +62,7 @@ __all__ = [
     "InvalidArgumentError",
     "MismatchError",
     "Options",
+    "ParameterServer",
     "PeerLostError",
     "SystemCallError",
     "TimeoutError",
@@ -64,5 +72,6 @@ __all__ = [
     "init",
     "monitored_barrier",
     "run_threads",
+    "server",
     "symmetric_memory",
 ]
