@@ -117,6 +117,10 @@ def _check_mapping(argument: str, arrays: Mapping[str, ArrayLike]) -> None:
 def _as_numpy(argument: str, name: str, array: ArrayLike) -> Array:
     if isinstance(array, np.ndarray):
         return array
+    if isinstance(array, np.generic):  # what sums of arrays without dimensions are
+        scalar = np.asarray(array)
+        scalar.flags.writeable = False  # it is a copy
+        return scalar
     # A tensor that requires gradients refuses DLPack; its data does not.
     data = array.detach() if hasattr(array, "detach") else array
     if not hasattr(data, "__dlpack__"):

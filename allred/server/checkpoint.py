@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -102,7 +103,7 @@ class Checkpoint:
             try:
                 with np.load(self._folder / name, allow_pickle=False) as file:
                     found += _read_overlap(file, layout, contents)
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
                 raise InvalidArgumentError(f"{self._folder / name} cannot be read: {error}") from error
         if found != sum(piece.count for piece in layout.pieces):
             raise InvalidArgumentError(f"the checkpoint {self._folder} lacks elements of its parameters")

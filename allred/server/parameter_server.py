@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, overload
 import numpy as np
 
 from allred.communicator import Communicator
-from allred.errors import Error, InvalidArgumentError, SystemCallError
+from allred.errors import InvalidArgumentError, SystemCallError
 from allred.server import checkpoint
 from allred.server.agreement import agree
 from allred.server.arrays import Array, ArrayLike, Parameter, flatten, flatten_writable, parameters_of
@@ -356,7 +356,7 @@ def _refusing(comm: Communicator, check: Callable[[], T]) -> T:
     """What `check` returns; where it raises, the other ranks, which go on to agree, get to hear why."""
     try:
         return check()
-    except Error as error:
+    except Exception as error:
         if isinstance(comm, Communicator):
             comm._refuse(str(error))
         raise
