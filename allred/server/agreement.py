@@ -14,7 +14,7 @@ from allred.errors import MismatchError
 Description = dict[str, Any]  # by argument, what JSON can hold
 
 
-def agree(comm: Communicator, description: Description, timeout: float) -> None:
+def agree(comm: Communicator, description: Description) -> None:
     """Compares the ranks' descriptions. Collective over the ranks of `comm`.
 
     Raises:
@@ -22,11 +22,11 @@ def agree(comm: Communicator, description: Description, timeout: float) -> None:
     """
     texts = [json.dumps(value) for value in description.values()]
     digests = np.array([list(hashlib.sha256(text.encode()).digest()) for text in texts], np.uint8)
-    all_digests = comm.all_gather(digests, timeout=timeout)
+    all_digests = comm.all_gather(digests)
     for idx, (argument, text) in enumerate(zip(description, texts, strict=True)):
         others = [rank for rank in range(comm.size) if (all_digests[rank, idx] != all_digests[0, idx]).any()]
         if others:
-            theirs = _gather_texts(comm, text, timeout)
+            theirs = _gather_texts(comm, text)
             values = json.loads(theirs[0]), json.loads(theirs[others[0]])
             first, second = map(str, values)
             if isinstance(values[0], list) and isinstance(values[1], list):
@@ -38,12 +38,12 @@ def agree(comm: Communicator, description: Description, timeout: float) -> None:
             )
 
 
-def _gather_texts(comm: Communicator, text: str, timeout: float) -> list[str]:
+def _gather_texts(comm: Communicator, text: str) -> list[str]:
     encoded = text.encode()
-    lengths = comm.all_gather(np.array([len(encoded)], np.int64), timeout=timeout)[:, 0]
+    lengths = comm.all_gather(np.array([len(encoded)], np.int64))[:, 0]
     padded = np.zeros(int(lengths.max()), np.uint8)
     padded[: len(encoded)] = np.frombuffer(encoded, np.uint8)
-    gathered = comm.all_gather(padded, timeout=timeout)
+    gathered = comm.all_gather(padded)
     return [gathered[rank, : lengths[rank]].tobytes().decode() for rank in range(comm.size)]
 
 

@@ -37,12 +37,11 @@ class Links:
 class PairBootstrap(_core.Bootstrap):
     """Carries the blobs of two ranks by messages of a communicator to which both belong."""
 
-    def __init__(self, comm: Communicator, peer: int, rank: int, timeout: float) -> None:
+    def __init__(self, comm: Communicator, peer: int, rank: int) -> None:
         super().__init__()
         self._comm = comm
         self._peer = peer
         self._rank = rank
-        self._timeout = timeout
 
     def rank(self) -> int:
         """The rank in the pair."""
@@ -63,14 +62,17 @@ class PairBootstrap(_core.Bootstrap):
         return blobs
 
     def _swap(self, own: Array, theirs: Array) -> None:
-        sent = self._comm.send(own, self._peer, TAG, async_op=True, timeout=self._timeout)
-        self._comm.recv(theirs, self._peer, TAG, timeout=self._timeout)
+        sent = self._comm.send(own, self._peer, TAG, async_op=True)
+        self._comm.recv(theirs, self._peer, TAG)
         sent.wait()
 
 
-def connect(comm: Communicator, servers: list[int], timeout: float) -> Links:
-    """Makes the links of this rank. Collective over the ranks of `comm`; blocks until all are there."""
-    client_config = replace(comm.config, timeout=timeout, tuning="off")
+def connect(comm: Communicator, servers: list[int]) -> Links:
+    """Makes the links of this rank. Collective over the ranks of `comm`; blocks until all are there.
+
+    The timeout is that of `comm`: a server may be given one that is too short for a start.
+    """
+    client_config = replace(comm.config, tuning="off")
     # A server has a thread that waits for each client. They must not spin: there may be more of them than cores.
     server_config = replace(client_config, wait="sleep") if comm.config.wait == "auto" else client_config
     links = Links({}, {})
@@ -80,10 +82,10 @@ def connect(comm: Communicator, servers: list[int], timeout: float) -> Links:
             if comm.rank == server == client:
                 links.clients[client], links.servers[server] = _connect_to_itself(server_config, client_config)
             elif comm.rank == server:
-                bootstrap = PairBootstrap(comm, client, SERVER, timeout)
+                bootstrap = PairBootstrap(comm, client, SERVER)
                 links.clients[client] = Communicator(bootstrap, server_config)
             elif comm.rank == client:
-                bootstrap = PairBootstrap(comm, server, CLIENT, timeout)
+                bootstrap = PairBootstrap(comm, server, CLIENT)
                 links.servers[server] = Communicator(bootstrap, client_config)
     return links
 

@@ -64,7 +64,7 @@ class ParameterServer:
     Raises:
         InvalidArgumentError: an argument is wrong; the other ranks get a MismatchError.
         MismatchError: on all ranks: the ranks do not mean the same.
-        TimeoutError: not all ranks came within the timeout.
+        TimeoutError: not all ranks came within ``comm.config.timeout``.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class ParameterServer:
             return settings, parameters_of(parameters)
 
         settings, known = _refusing(comm, check)
-        agree(comm, _description(settings, known), settings.timeout)
+        agree(comm, _description(settings, known))
         layouts = divide(known, len(settings.servers))
         flat = flatten("parameters", parameters, known) if comm.rank == settings.servers[0] else {}
         self._start(comm, settings, known, layouts, _hand_out(comm, settings, layouts, flat))
@@ -148,7 +148,7 @@ class ParameterServer:
             return settings, saved.parameters, layouts, contents
 
         settings, known, layouts, contents = _refusing(comm, check)
-        agree(comm, _description(settings, known), settings.timeout)
+        agree(comm, _description(settings, known))
         restored = cls.__new__(cls)
         restored._start(comm, settings, known, layouts, contents)
         return restored
@@ -167,7 +167,7 @@ class ParameterServer:
         self._parameters = parameters
         self._calls = CallQueue()
         self._closed = False
-        self._links: Links = connect(comm, settings.servers, settings.timeout)
+        self._links: Links = connect(comm, settings.servers)
         self._client = Client(comm.rank, self._links.servers, layouts, settings.timeout)
         self._host: Host | None = None
         if contents is not None:
@@ -197,8 +197,8 @@ class ParameterServer:
     def push(self, gradients: Mapping[str, ArrayLike], *, async_op: bool = False) -> ServerWork | None:
         """Sends gradients to the servers, one message each; returns when they have them, applied or not yet.
 
-        The answer is heard in this rank's next call. In the mode ``"synchronous"`` a second push waits for the step of
-        the first.
+        Where a server's part is less than 32 KiB, it may still be on its way. The answer is heard in this rank's next
+        call. In the mode ``"synchronous"`` a second push waits for the step of the first.
 
         Args:
             gradients: an array for each parameter, of its dtype and shape.
@@ -373,12 +373,12 @@ def _hand_out(
     first = settings.servers[0]
     if comm.rank == first:
         for server, layout in zip(settings.servers[1:], layouts[1:], strict=True):
-            comm.send(layout.pack(flat), server, TAG, timeout=settings.timeout)
+            comm.send(layout.pack(flat), server, TAG)
         return Contents(layouts[0].pack(flat).copy())
     if comm.rank not in settings.servers:
         return None
     values = np.empty(layouts[settings.servers.index(comm.rank)].bytes, np.uint8)
-    comm.recv(values, first, TAG, timeout=settings.timeout)
+    comm.recv(values, first, TAG)
     return Contents(values)
 
 

@@ -85,7 +85,7 @@ def test_a_save_that_fails_leaves_the_one_before(tmp_path: Path, monkeypatch: py
                 with monkeypatch.context() as patch:
                     patch.setattr(np, "savez", savez)
                     with pytest.raises(
-                        allred.SystemCallError, match="server rank 1 could not save.*No space left"
+                        allred.SystemCallError, match=r"server rank 1 could not save.*No space left"
                     ) as info:
                         server.save(tmp_path)
                 assert info.value.rank == 1
