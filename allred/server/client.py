@@ -89,6 +89,12 @@ class Client:
         with self._asking("status"):
             return [(header.value, json.loads(text)) for _, header, text in self._ask_for_text(Kind.STATUS)]
 
+    def retire(self) -> None:
+        """Tells the servers that this worker pushes no more."""
+        with self._asking("wait"):
+            for _ in self._ask(Kind.RETIRE):
+                pass
+
     def leave(self) -> None:
         """Hears the answers to the last push, and takes leave of the servers."""
         if self._failure is None:

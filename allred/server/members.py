@@ -22,9 +22,9 @@ class Members:
 
     @property
     def live(self) -> set[int]:
-        """The workers that are still there."""
+        """The workers that are still there, and may push."""
         with self.changed:
-            return self._workers & self._connected
+            return (self._workers & self._connected) - self._left
 
     @property
     def connected(self) -> set[int]:
@@ -34,7 +34,7 @@ class Members:
 
     @property
     def left(self) -> set[int]:
-        """The workers that took leave."""
+        """The workers that took leave, or push no more."""
         with self.changed:
             return set(self._left)
 
@@ -43,6 +43,12 @@ class Members:
         """The workers that are gone without leave, and what became of them."""
         with self.changed:
             return dict(self._lost)
+
+    def retire(self, rank: int) -> None:
+        """A worker pushes no more."""
+        with self.changed:
+            self._left.add(rank)
+            self.changed.notify_all()
 
     def leave(self, rank: int) -> None:
         """A client took leave."""
@@ -56,6 +62,6 @@ class Members:
         """A client is gone."""
         with self.changed:
             self._connected.discard(rank)
-            if rank in self._workers:
+            if rank in self._workers - self._left:
                 self._lost[rank] = reason
             self.changed.notify_all()

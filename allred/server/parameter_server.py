@@ -167,6 +167,7 @@ class ParameterServer:
         self._parameters = parameters
         self._calls = CallQueue()
         self._closed = False
+        self._is_retired = False
         self._links: Links = connect(comm, settings.servers)
         self._client = Client(comm.rank, self._links.servers, layouts, settings.timeout)
         self._host: Host | None = None
@@ -206,7 +207,7 @@ class ParameterServer:
                 done.
 
         Raises:
-            InvalidArgumentError: this rank is no worker, or an array is not what it has to be; nothing was sent.
+            InvalidArgumentError: this rank is no worker, or not any more, or an array is not what it has to be; nothing was sent.
             PeerLostError: a server is lost; ``rank`` tells which.
             TimeoutError: a server does not answer.
             AbortedError: a server ended by an error, or dropped this worker.
@@ -215,6 +216,8 @@ class ParameterServer:
         self._check_open()
         if not self.is_worker:
             raise InvalidArgumentError(f"push: rank {self.rank} is no worker; workers={self.workers}")
+        if self._is_retired:
+            raise InvalidArgumentError(f"push: rank {self.rank} has called wait(), after which a worker pushes no more")
         flat = flatten("gradients", gradients, self._parameters)
         return self._call("push", lambda: self._client.push(flat), async_op)
 
@@ -285,11 +288,18 @@ class ParameterServer:
         return merge(self.servers, self._calls.run(self._client.status))
 
     def wait(self) -> None:
-        """On a server, blocks until no worker is left; on other ranks returns at once.
+        """Ends this rank's part as a worker, if it is one; on a server, blocks until no worker is left.
 
-        What a server that is no worker does, to save what was learnt before it closes.
+        So a server can pull or save what was learnt before it closes. A worker may still pull and save; it does not
+        count any more, and may be silent for as long as it likes.
+
+        Raises:
+            Error: as for :meth:`push`.
         """
         self._check_open()
+        if self.is_worker and not self._is_retired:
+            self._calls.run(self._client.retire)
+            self._is_retired = True
         if self._host is not None:
             self._host.wait()
 

@@ -28,12 +28,13 @@ class Kind(IntEnum):
     PULL = 2
     STATUS = 3
     SAVE = 4  # payload: folder and token, as JSON
-    LEAVE = 5
+    RETIRE = 5  # the worker pushes no more, though it may still ask
+    LEAVE = 6
     # replies
-    WAIT = 6  # the request has to wait for other workers
-    DONE = 7  # value: the shard's step; payload: what was asked for
-    REFUSED = 8  # payload: why this request could not be carried out
-    FAILED = 9  # payload: why the shard is of no use any more
+    WAIT = 7  # the request has to wait for other workers
+    DONE = 8  # value: the shard's step; payload: what was asked for
+    REFUSED = 9  # payload: why this request could not be carried out
+    FAILED = 10  # payload: why the shard is of no use any more
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,13 @@ class Session:
         return self._channel.recv(self._channel.timeout if self._is_worker else _UNLIMITED)
 
     def _serve(self, header: Header) -> None:
-        handle = {Kind.PUSH: self._push, Kind.PULL: self._pull, Kind.SAVE: self._save, Kind.STATUS: self._status}
+        handle = {
+            Kind.PUSH: self._push,
+            Kind.PULL: self._pull,
+            Kind.STATUS: self._status,
+            Kind.SAVE: self._save,
+            Kind.RETIRE: self._retire,
+        }
         try:
             handle[header.kind](header)
         except ShardFailedError as error:
@@ -99,6 +105,11 @@ class Session:
             self._channel.send(Kind.REFUSED, payload=payload_of(f"{type(error).__name__}: {error}"))
             return
         self._channel.send(Kind.DONE, contents.step, payload_of(name))
+
+    def _retire(self, header: Header) -> None:
+        self._is_worker = False
+        self._mode.members.retire(self.client)
+        self._channel.send(Kind.DONE, self._mode.shard.step)
 
     def _status(self, header: Header) -> None:
         members = self._mode.members

@@ -13,7 +13,7 @@ class Status:
     Attributes:
         steps: the number of updates of each server's shard, by the server's rank.
         live: the workers that all servers still have, in order.
-        left: the workers that took leave of a server, in order.
+        left: the workers that took leave of a server or push no more, in order.
         lost: the workers that a server lost, and what became of them.
     """
 

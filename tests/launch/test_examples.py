@@ -40,6 +40,14 @@ def test_digits_under_mpirun() -> None:
     check(mpirun([EXAMPLES / "train_digits.py"], 2, TIMEOUT), "held-out accuracy 0.9")
 
 
+def test_digits_by_parameter_server(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    expected = "held-out accuracy 0.9"
+    check(mpirun([EXAMPLES / "train_server.py", "--checkpoint", tmp_path], 3, TIMEOUT), expected)
+    assert (tmp_path / "checkpoint.json").exists()
+    check(alone([EXAMPLES / "train_server.py"], TIMEOUT), expected)
+
+
 def test_lm_alone(tmp_path: Path) -> None:
     ended = alone(train_lm(tmp_path / "lm.pt"), TIMEOUT)
     check(ended, "ranks 1,", "backend allred", "step 10/10", "read back: ok")

@@ -209,3 +209,26 @@ def test_torch_tensors_are_pushed_and_filled() -> None:
 
     first, second = allred.run_threads(run, 2, timeout=30)
     assert_same(first, second)
+
+
+@pytest.mark.parametrize("mode", ["asynchronous", "synchronous", "bounded"])
+def test_a_worker_that_waits_pushes_no_more_and_holds_up_nobody(mode: str) -> None:
+    """Every rank is a server and a worker; each pulls what all have pushed, longer than a worker may be silent."""
+
+    def run(comm: allred.Communicator) -> Any:
+        with open_server(comm, servers=[0, 1], mode=mode, staleness=0, timeout=1) as server:
+            for step in range(2 + 2 * comm.rank):
+                server.push(gradients(comm.rank, step))
+                server.pull()
+            server.wait()
+            server.wait()
+            with pytest.raises(allred.InvalidArgumentError, match=r"rank \d has called wait"):
+                server.push(gradients(0, 0))
+            if comm.rank == 0:
+                time.sleep(1.2)
+            return server.pull(), server.status()
+
+    (values, status), (other_values, _) = allred.run_threads(run, 2, timeout=30)
+    assert_same(values, other_values)
+    assert (status.live, status.lost) == ([], {})
+    assert status.steps == dict.fromkeys((0, 1), 4 if mode == "synchronous" else 6)
