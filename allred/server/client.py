@@ -92,6 +92,7 @@ class Client:
     def retire(self) -> None:
         """Tells the servers that this worker pushes no more."""
         with self._asking("wait"):
+            self._finish_push()  # on all servers, before one of them takes this worker to be done
             for _ in self._ask(Kind.RETIRE):
                 pass
 

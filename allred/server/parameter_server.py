@@ -6,10 +6,9 @@ import atexit
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -17,20 +16,19 @@ from allred.communicator import Communicator
 from allred.errors import InvalidArgumentError, SystemCallError
 from allred.server import checkpoint
 from allred.server.agreement import agree
-from allred.server.arrays import Array, ArrayLike, Parameter, flatten, flatten_writable, parameters_of
+from allred.server.arrays import ArrayLike, Parameter, flatten, flatten_writable, parameters_of
 from allred.server.client import Client
 from allred.server.division import ShardLayout, divide
 from allred.server.host import Host
-from allred.server.links import TAG, Links, connect
+from allred.server.links import Links, connect
 from allred.server.members import Members
 from allred.server.modes import make_mode
 from allred.server.optimizers import Optimizer
 from allred.server.settings import Settings, check_settings
 from allred.server.shard import Contents, Shard
+from allred.server.start import description_of, hand_out, refusing
 from allred.server.status import Status, merge
 from allred.server.work import CallQueue, ServerWork
-
-T = TypeVar("T")
 
 _MAX_PERIOD = 1.0  # seconds at most between two signs of life of a server whose client waits for other workers
 
@@ -91,11 +89,11 @@ class ParameterServer:
             )
             return settings, parameters_of(parameters)
 
-        settings, known = _refusing(comm, check)
-        agree(comm, _description(settings, known))
+        settings, known = refusing(comm, check)
+        agree(comm, description_of(settings, known))
         layouts = divide(known, len(settings.servers))
         flat = flatten("parameters", parameters, known) if comm.rank == settings.servers[0] else {}
-        self._start(comm, settings, known, layouts, _hand_out(comm, settings, layouts, flat))
+        self._start(comm, settings, known, layouts, hand_out(comm, settings, layouts, flat))
 
     @classmethod
     def restore(
@@ -147,8 +145,8 @@ class ParameterServer:
             contents = saved.read(layouts[settings.servers.index(comm.rank)]) if is_server else None
             return settings, saved.parameters, layouts, contents
 
-        settings, known, layouts, contents = _refusing(comm, check)
-        agree(comm, _description(settings, known))
+        settings, known, layouts, contents = refusing(comm, check)
+        agree(comm, description_of(settings, known))
         restored = cls.__new__(cls)
         restored._start(comm, settings, known, layouts, contents)
         return restored
@@ -207,7 +205,8 @@ class ParameterServer:
                 done.
 
         Raises:
-            InvalidArgumentError: this rank is no worker, or not any more, or an array is not what it has to be; nothing was sent.
+            InvalidArgumentError: this rank is no worker, or not any more, or an array is not what it has to be; nothing
+                was sent.
             PeerLostError: a server is lost; ``rank`` tells which.
             TimeoutError: a server does not answer.
             AbortedError: a server ended by an error, or dropped this worker.
@@ -306,6 +305,8 @@ class ParameterServer:
     def close(self) -> None:
         """Takes leave of the servers; on a server, blocks until the workers have taken leave or are lost. Idempotent.
 
+        A server then waits for the ranks that may still pull or save, but no longer than the timeout.
+
         Raises:
             Error: as for :meth:`push`: a push that was still to be answered has failed.
         """
@@ -360,36 +361,6 @@ class ParameterServer:
 
     def __repr__(self) -> str:
         return f"<allred.ParameterServer rank {self.rank}, servers {self.servers}, workers {self.workers}>"
-
-
-def _refusing(comm: Communicator, check: Callable[[], T]) -> T:
-    """What `check` returns; where it raises, the other ranks, which go on to agree, get to hear why."""
-    try:
-        return check()
-    except Exception as error:
-        if isinstance(comm, Communicator):
-            comm._refuse(str(error))
-        raise
-
-
-def _description(settings: Settings, parameters: list[Parameter]) -> dict[str, Any]:
-    return {"parameters": [asdict(each) for each in parameters], **settings.description()}
-
-
-def _hand_out(
-    comm: Communicator, settings: Settings, layouts: list[ShardLayout], flat: Mapping[str, Array]
-) -> Contents | None:
-    """The shard of this rank, if it is a server, with the values of the first server."""
-    first = settings.servers[0]
-    if comm.rank == first:
-        for server, layout in zip(settings.servers[1:], layouts[1:], strict=True):
-            comm.send(layout.pack(flat), server, TAG)
-        return Contents(layouts[0].pack(flat).copy())
-    if comm.rank not in settings.servers:
-        return None
-    values = np.empty(layouts[settings.servers.index(comm.rank)].bytes, np.uint8)
-    comm.recv(values, first, TAG)
-    return Contents(values)
 
 
 @atexit.register

@@ -64,7 +64,7 @@ def test_a_silent_worker_is_dropped_and_told(mode: str) -> None:
     others_are_done = threading.Event()
 
     def run(comm: allred.Communicator) -> Any:
-        server = open_server(comm, mode=mode, staleness=0, timeout=0.4)
+        server = open_server(comm, mode=mode, staleness=0, timeout=1)
         if comm.rank == 1:
             for step in range(3):
                 server.push(gradients(1, step))
@@ -83,20 +83,20 @@ def test_a_silent_worker_is_dropped_and_told(mode: str) -> None:
         return None
 
     _, status, error = allred.run_threads(run, 3, timeout=30)
-    assert status.lost == {2: "silent for more than 0.4 s"}
+    assert status.lost == {2: "silent for more than 1 s"}
     assert status.steps == {0: 3}
     assert error.rank == 2
-    assert "server rank 0 has dropped rank 2, which was silent for more than 0.4 s" in str(error)
+    assert "server rank 0 has dropped rank 2, which was silent for more than 1 s" in str(error)
 
 
 def test_a_slow_worker_is_waited_for_longer_than_the_timeout() -> None:
     """While it makes calls: the servers tell those that wait for it that they are still there."""
 
     def run(comm: allred.Communicator) -> Any:
-        with open_server(comm, servers=[0, 1], mode="synchronous", timeout=0.6) as server:
+        with open_server(comm, servers=[0, 1], mode="synchronous", timeout=1.5) as server:
             if comm.rank == 3:
                 for _ in range(6):
-                    time.sleep(0.2)
+                    time.sleep(0.3)
                     server.status()
             if server.is_worker:
                 server.push(gradients(comm.rank, 0))
