@@ -29,6 +29,7 @@ def refusing(comm: Communicator, check: Callable[[], T]) -> T:
 
 
 def description_of(settings: Settings, parameters: list[Parameter]) -> dict[str, Any]:
+    """What must be the same on all ranks, by argument."""
     return {"parameters": [asdict(each) for each in parameters], **settings.description()}
 
 
