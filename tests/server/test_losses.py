@@ -110,24 +110,26 @@ def test_a_slow_worker_is_waited_for_longer_than_the_timeout() -> None:
 @pytest.mark.parametrize("size", [3, 4])
 def test_a_server_that_raises_is_named_on_all_workers(size: int) -> None:
     """Also on one that waits for what another server has to send."""
+    pushed, ended = threading.Event(), threading.Event()
 
     def run(comm: allred.Communicator) -> Any:
         try:
             with open_server(comm, servers=list(range(size - 2)), mode="synchronous") as server:
                 if comm.rank == size - 3:
-                    server.pull()
-                    time.sleep(0.1)
+                    assert pushed.wait(SOON)
+                    time.sleep(0.1)  # in which the worker begins to wait
                     raise ValueError("out of memory")
                 if comm.rank == size - 2:
                     server.push(gradients(comm.rank, 0))
+                    pushed.set()
                     error = error_of(allred.AbortedError, server.pull)
                     assert error_of(allred.AbortedError, server.status).rank == error.rank
                     return error
                 if comm.rank == size - 1:
-                    time.sleep(0.3)
+                    assert ended.wait(SOON)
                     return error_of(allred.AbortedError, server.push, gradients(comm.rank, 0))
         except ValueError:
-            return None
+            ended.set()
         return None
 
     for error in allred.run_threads(run, size, timeout=30)[-2:]:
@@ -177,11 +179,15 @@ def test_an_optimizer_that_raises_is_an_error_on_all() -> None:
 
 
 def test_an_error_of_an_asynchronous_call_is_its_works() -> None:
+    aborted = threading.Event()
+
     def run(comm: allred.Communicator) -> None:
         server = open_server(comm)
         if comm.rank == 0:
             server.abort("enough")
+            aborted.set()
             return
+        assert aborted.wait(SOON)
         work = server.pull(model(), async_op=True)
         error = error_of(allred.AbortedError, work.wait)
         assert work.error() is error

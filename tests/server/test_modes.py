@@ -196,10 +196,11 @@ def test_torch_tensors_are_pushed_and_filled() -> None:
 
     def run(comm: allred.Communicator) -> Any:
         layer = torch.nn.Linear(5, 3)
+        before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
         with allred.ParameterServer(comm, dict(layer.named_parameters()), optimizer=SGD(0.5), timeout=30) as server:
-            server.pull(into=dict(layer.named_parameters()))
-            before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
             if server.is_worker:
+                server.pull(into=dict(layer.named_parameters()))
+                before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
                 layer(torch.ones(2, 5)).sum().backward()
                 server.push({name: parameter.grad for name, parameter in layer.named_parameters()})
                 server.pull(into=dict(layer.named_parameters()))
