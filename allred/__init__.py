@@ -8,6 +8,7 @@ and, in a program that need not import allred at all::
     torch.distributed.init_process_group("allred")
 """
 
+from importlib import import_module
 from typing import Any
 
 from allred._core import Work
@@ -26,11 +27,16 @@ from allred.errors import (
 from allred.threads import run_threads
 from allred.tracing import Trace, trace
 
-_LOCAL_TRAINING = {
+_LATER = {
     "DiLoCo": "allred.diloco",
     "LocalSGD": "allred.local_sgd",
+    "ParameterServer": "allred.server",
     "average_parameters": "allred.averaging",
+    "empty": "allred.memory",
+    "monitored_barrier": "allred.backend",
+    "symmetric_memory": "allred.memory",
 }
+_SUBMODULES = ("hooks", "server")
 
 
 def __getattr__(name: str) -> Any:
@@ -43,22 +49,10 @@ def __getattr__(name: str) -> Any:
         from allred.backend import load_native
 
         return load_native().Options
-    if name == "monitored_barrier":
-        from allred.backend import monitored_barrier
-
-        return monitored_barrier
-    if name == "hooks":
-        import importlib
-
-        return importlib.import_module("allred.hooks")
-    if name in ("empty", "symmetric_memory"):
-        from allred import memory
-
-        return getattr(memory, name)
-    if name in _LOCAL_TRAINING:
-        from importlib import import_module
-
-        return getattr(import_module(_LOCAL_TRAINING[name]), name)
+    if name in _SUBMODULES:
+        return import_module(f"allred.{name}")
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'allred' has no attribute {name!r}")
 
 
@@ -72,6 +66,7 @@ __all__ = [
     "LocalSGD",
     "MismatchError",
     "Options",
+    "ParameterServer",
     "PeerLostError",
     "SystemCallError",
     "TimeoutError",
@@ -84,6 +79,7 @@ __all__ = [
     "init",
     "monitored_barrier",
     "run_threads",
+    "server",
     "symmetric_memory",
     "trace",
 ]

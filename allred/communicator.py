@@ -306,6 +306,8 @@ class Communicator(_core.Communicator):
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "config"):  # as a debugger sees it, which shows what could not start
+            return "<allred.Communicator that did not start>"
         return f"<allred.Communicator rank {self.rank} of {self.size}>"
 
 

@@ -57,6 +57,14 @@ def test_the_horovod_script_names_allred_in_its_import_line_alone() -> None:
     assert [line for line in lines if re.search(r"\ballred\b", line)] == ["import allred.horovod as hvd"]
 
 
+def test_digits_by_parameter_server(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    expected = "held-out accuracy 0.9"
+    check(mpirun([EXAMPLES / "train_server.py", "--checkpoint", tmp_path], 3, TIMEOUT), expected)
+    assert (tmp_path / "checkpoint.json").exists()
+    check(alone([EXAMPLES / "train_server.py"], TIMEOUT), expected)
+
+
 def test_lm_alone(tmp_path: Path) -> None:
     ended = alone(train_lm(tmp_path / "lm.pt"), TIMEOUT)
     check(ended, "ranks 1,", "backend allred", "step 10/10", "read back: ok")
