@@ -29,6 +29,7 @@ from allred.tracing import Trace, trace
 
 _LATER = {
     "DiLoCo": "allred.diloco",
+    "DistributedDataParallel": "allred.ddp",
     "LocalSGD": "allred.local_sgd",
     "ParameterServer": "allred.server",
     "average_parameters": "allred.averaging",
@@ -61,6 +62,7 @@ __all__ = [
     "Communicator",
     "Config",
     "DiLoCo",
+    "DistributedDataParallel",
     "Error",
     "InvalidArgumentError",
     "LocalSGD",

@@ -13,7 +13,7 @@ namespace allred {
 
 /// Two words that are equal on all ranks exactly where their calls agree.
 struct Fingerprint {
-  std::uint64_t call = 0;   // collective, op, dtype, algorithm: a byte each; then the root in three, and the codec
+  std::uint64_t call = 0;   // collective, op, dtype, algorithm: a byte each; then root or tag in three, and the codec
   std::uint64_t count = 0;  // elements
 
   static constexpr Fingerprint of(Collective collective, ReduceOp op, DType dtype, Algorithm algorithm, int root,

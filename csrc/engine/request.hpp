@@ -43,6 +43,7 @@ struct Request {
   DType dtype = DType::uint8;
   Algorithm algorithm = Algorithm::automatic;
   int root = 0;
+  int tag = 0;  // of a collective without a root: where the ranks' differ (in 24 bits), their calls disagree
   std::size_t count = 0;
   const void* input = nullptr;
   void* output = nullptr;
@@ -68,7 +69,7 @@ struct Request {
   /// on in another way.
   Fingerprint fingerprint(Algorithm chosen) const noexcept {
     if (collective == Collective::all_to_all) return Fingerprint::of(collective, op, dtype, algorithm, root, 0);
-    return Fingerprint::of(collective, op, dtype, chosen, root, count, compression.codec);
+    return Fingerprint::of(collective, op, dtype, chosen, is_rooted(collective) ? root : tag, count, compression.codec);
   }
 };
 

@@ -1,21 +1,32 @@
-"""DistributedDataParallel trains as one process would on the batches of all ranks."""
+"""DistributedDataParallel, torch's and allred's, trains as one process would on the batches of all ranks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from clients.training import STEPS, assert_same_on_all_ranks, batch, gradients, loss, model, optimizer, train_alone
-from torch.nn.parallel import DistributedDataParallel
+from torch.nn.parallel import DistributedDataParallel as TorchDDP
+
+from allred import DistributedDataParallel as OwnDDP
+
+Wrapper = Callable[..., torch.nn.Module]
 
 
-def trains(rank: int, size: int, options: dict[str, Any]) -> None:
+@pytest.fixture(params=[TorchDDP, OwnDDP], ids=["torch", "allred"])
+def wrapper(request: pytest.FixtureRequest) -> Wrapper:
+    chosen: Wrapper = request.param
+    return chosen
+
+
+def trains(rank: int, size: int, wrapper: Wrapper, options: dict[str, Any]) -> None:
     plain = model()
     with torch.no_grad():
         for parameter in plain.parameters():
             parameter.add_(rank)  # rank 0's values must win
-    parallel = DistributedDataParallel(plain, **options)
+    parallel = wrapper(plain, **options)
     stepper = optimizer(parallel)
     for step in range(STEPS):
         stepper.zero_grad()
@@ -37,8 +48,8 @@ def trains(rank: int, size: int, options: dict[str, Any]) -> None:
     ids=lambda options: "-".join(options) or "default",
 )
 @pytest.mark.parametrize("size", [2, 3])
-def test_trains_like_one_process(ranks: Any, size: int, options: dict[str, Any]) -> None:
-    ranks.run(size, trains, options)
+def test_trains_like_one_process(ranks: Any, size: int, wrapper: Wrapper, options: dict[str, Any]) -> None:
+    ranks.run(size, trains, wrapper, options)
 
 
 class TwoBranches(torch.nn.Module):
@@ -53,9 +64,9 @@ class TwoBranches(torch.nn.Module):
         return outputs
 
 
-def leaves_parameters_unused(rank: int, size: int) -> None:
+def leaves_parameters_unused(rank: int, size: int, wrapper: Wrapper) -> None:
     plain, alone = TwoBranches(), TwoBranches()
-    parallel = DistributedDataParallel(plain, find_unused_parameters=True)
+    parallel = wrapper(plain, find_unused_parameters=True)
     for step in range(STEPS):
         parallel.zero_grad()
         alone.zero_grad()
@@ -66,13 +77,13 @@ def leaves_parameters_unused(rank: int, size: int) -> None:
             torch.testing.assert_close(actual.grad, expected.grad)
 
 
-def test_parameters_that_some_ranks_or_all_leave_unused(ranks: Any) -> None:
-    ranks.run(2, leaves_parameters_unused)
+def test_parameters_that_some_ranks_or_all_leave_unused(ranks: Any, wrapper: Wrapper) -> None:
+    ranks.run(2, leaves_parameters_unused, wrapper)
 
 
-def accumulates(rank: int, size: int) -> None:
+def accumulates(rank: int, size: int, wrapper: Wrapper) -> None:
     plain = model()
-    parallel = DistributedDataParallel(plain)
+    parallel = wrapper(plain)
     with parallel.no_sync():
         loss(parallel, *batch(rank, 0)).backward()
     local = model()
@@ -87,13 +98,13 @@ def accumulates(rank: int, size: int) -> None:
     torch.testing.assert_close(gradients(plain), gradients(whole))
 
 
-def test_no_sync_accumulates_locally(ranks: Any) -> None:
-    ranks.run(2, accumulates)
+def test_no_sync_accumulates_locally(ranks: Any, wrapper: Wrapper) -> None:
+    ranks.run(2, accumulates, wrapper)
 
 
-def has_fewer_batches_than_peers(rank: int, size: int) -> None:
+def has_fewer_batches_than_peers(rank: int, size: int, wrapper: Wrapper) -> None:
     plain, alone = model(), model()
-    parallel = DistributedDataParallel(plain, bucket_cap_mb=0.001)
+    parallel = wrapper(plain, bucket_cap_mb=0.001)
     stepper, stepper_alone = optimizer(parallel), optimizer(alone)
     with parallel.join(divide_by_initial_world_size=False):
         for step in range(2 + rank):
@@ -111,13 +122,13 @@ def has_fewer_batches_than_peers(rank: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [2, 3])
-def test_join_with_uneven_inputs(ranks: Any, size: int) -> None:
-    ranks.run(size, has_fewer_batches_than_peers)
+def test_join_with_uneven_inputs(ranks: Any, wrapper: Wrapper, size: int) -> None:
+    ranks.run(size, has_fewer_batches_than_peers, wrapper)
 
 
-def keeps_buffers(rank: int, size: int) -> None:
+def keeps_buffers(rank: int, size: int, wrapper: Wrapper) -> None:
     layers = torch.nn.Sequential(model(), torch.nn.BatchNorm1d(3)).double()
-    parallel = DistributedDataParallel(layers)
+    parallel = wrapper(layers)
     first = torch.nn.BatchNorm1d(3).double()
     for step in range(2):
         parallel(batch(rank, step)[0]).sum().backward()
@@ -128,5 +139,5 @@ def keeps_buffers(rank: int, size: int) -> None:
     torch.testing.assert_close(layers[1].running_var, first.running_var)
 
 
-def test_buffers_are_those_of_rank_0(ranks: Any) -> None:
-    ranks.run(2, keeps_buffers)
+def test_buffers_are_those_of_rank_0(ranks: Any, wrapper: Wrapper) -> None:
+    ranks.run(2, keeps_buffers, wrapper)

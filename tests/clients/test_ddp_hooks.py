@@ -10,15 +10,26 @@ import torch
 import torch.distributed as dist
 from clients.training import FEATURES, STEPS, assert_same_on_all_ranks, batch, loss, model, optimizer, train_alone
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks, post_localSGD_hook, powerSGD_hook
-from torch.nn.parallel import DistributedDataParallel
+from torch.nn.parallel import DistributedDataParallel as TorchDDP
+
+from allred import DistributedDataParallel as OwnDDP
 
 SMALL_BUCKETS = 0.001  # MiB: a layer each
 EXACT, HALF = 1e-10, 2e-3
 
 
-def train(rank: int, state: object, hook: Callable[..., Any]) -> torch.nn.Module:
+Wrapper = Callable[..., torch.nn.Module]
+
+
+@pytest.fixture(params=[TorchDDP, OwnDDP], ids=["torch", "allred"])
+def wrapper(request: pytest.FixtureRequest) -> Wrapper:
+    chosen: Wrapper = request.param
+    return chosen
+
+
+def train(wrapper: Wrapper, rank: int, state: object, hook: Callable[..., Any]) -> torch.nn.Module:
     plain = model()
-    parallel = DistributedDataParallel(plain, bucket_cap_mb=SMALL_BUCKETS)
+    parallel = wrapper(plain, bucket_cap_mb=SMALL_BUCKETS)
     parallel.register_comm_hook(state, hook)
     stepper = optimizer(parallel)
     for step in range(STEPS):
@@ -47,25 +58,25 @@ HOOKS: dict[str, tuple[Callable[[], object], Callable[..., Any], float]] = {
 }
 
 
-def reduces_by_hook(rank: int, size: int, name: str) -> None:
+def reduces_by_hook(rank: int, size: int, wrapper: Wrapper, name: str) -> None:
     state, hook, tolerance = HOOKS[name]
-    trained = train(rank, state(), hook)
+    trained = train(wrapper, rank, state(), hook)
     expected = train_alone(model(), size).state_dict()
     torch.testing.assert_close(trained.state_dict(), expected, rtol=tolerance, atol=tolerance)
     assert_same_on_all_ranks(trained, size)
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_hooks_that_reduce_gradients(ranks: Any, name: str) -> None:
-    ranks.run(2, reduces_by_hook, name)
+def test_hooks_that_reduce_gradients(ranks: Any, wrapper: Wrapper, name: str) -> None:
+    ranks.run(2, reduces_by_hook, wrapper, name)
 
 
-def compresses(rank: int, size: int) -> None:
+def compresses(rank: int, size: int, wrapper: Wrapper) -> None:
     """Matrices of the rank of the gradients themselves lose nothing, so training is what it is without the hook."""
     state = powerSGD_hook.PowerSGDState(
         None, matrix_approximation_rank=FEATURES * 4, start_powerSGD_iter=2, min_compression_rate=0
     )
-    trained = train(rank, state, powerSGD_hook.powerSGD_hook)
+    trained = train(wrapper, rank, state, powerSGD_hook.powerSGD_hook)
     assert len(state.p_memory_dict) > 1, "not several buckets"
     expected = train_alone(model(), size).state_dict()
     torch.testing.assert_close(trained.state_dict(), expected, rtol=EXACT, atol=EXACT)
@@ -73,16 +84,16 @@ def compresses(rank: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [2, 3])
-def test_power_sgd(ranks: Any, size: int) -> None:
+def test_power_sgd(ranks: Any, size: int, wrapper: Wrapper) -> None:
     """Its callbacks make calls, beside those that the backward pass makes for other buckets."""
-    ranks.run(size, compresses)
+    ranks.run(size, compresses, wrapper)
 
 
-def is_refused_bfloat16(rank: int, size: int) -> None:
-    parallel = DistributedDataParallel(model())
+def is_refused_bfloat16(rank: int, size: int, wrapper: Wrapper) -> None:
+    parallel = wrapper(model())
     with pytest.raises(TypeError, match="BF16 all reduce communication hook required CUDA"):
         parallel.register_comm_hook(None, default_hooks.bf16_compress_hook)
 
 
-def test_torch_refuses_its_bfloat16_hook_without_nccl(ranks: Any) -> None:
-    ranks.run(2, is_refused_bfloat16)
+def test_torch_refuses_its_bfloat16_hook_without_nccl(ranks: Any, wrapper: Wrapper) -> None:
+    ranks.run(2, is_refused_bfloat16, wrapper)

@@ -6,6 +6,7 @@
 #include "bindings/c10d/futures.hpp"
 #include "bindings/c10d/memory_scope.hpp"
 #include "bindings/c10d/process_group.hpp"
+#include "bindings/c10d/reducer/reducer_module.hpp"
 #include "engine/communicator.hpp"
 
 namespace py = pybind11;
@@ -28,18 +29,20 @@ void close(Communicator& communicator) {
   communicator.close();
 }
 
-/// The communicator inside allred.Communicator. It keeps the Python object, which closes it at exit.
-std::shared_ptr<Communicator> communicator_of(py::object owner) {
+/// The communicator inside allred.Communicator. It keeps the Python object, which closes it at exit; where `closes`,
+/// it is closed with the last that uses it here.
+std::shared_ptr<Communicator> communicator_of(py::object owner, bool closes) {
   struct Held {
     py::object owner;
     std::shared_ptr<Communicator> communicator;
+    bool closes;
   };
   constexpr const char* kName = "allred.Communicator";
   const py::capsule capsule = owner.attr("_capsule")();
   auto* const communicator = static_cast<std::shared_ptr<Communicator>*>(PyCapsule_GetPointer(capsule.ptr(), kName));
   if (communicator == nullptr) throw py::error_already_set();
-  const std::shared_ptr<Held> held(new Held{std::move(owner), *communicator}, [](Held* last) {
-    close(*last->communicator);
+  const std::shared_ptr<Held> held(new Held{std::move(owner), *communicator, closes}, [](Held* last) {
+    if (last->closes) close(*last->communicator);
     if (Py_IsInitialized() == 0) return;  // the process is ending and its memory with it
     const py::gil_scoped_acquire gil;
     delete last;
@@ -51,7 +54,7 @@ std::shared_ptr<Communicator> communicator_of(py::object owner) {
 CommunicatorFactory factory_of(const py::object& make_communicator) {
   return [make = make_communicator.inc_ref().ptr()](const Members& members) {
     const py::gil_scoped_acquire gil;
-    return communicator_of(py::handle(make)(members.store, members.rank, members.size, members.options));
+    return communicator_of(py::handle(make)(members.store, members.rank, members.size, members.options), true);
   };
 }
 
@@ -62,6 +65,14 @@ c10::intrusive_ptr<ProcessGroupAllred> make_process_group(const c10::intrusive_p
   const py::gil_scoped_release no_gil;
   return c10::make_intrusive<ProcessGroupAllred>(Members{store, rank, size, options}, std::move(factory),
                                                  &check_interrupt);
+}
+
+/// A group of a communicator that somebody else made, and closes.
+c10::intrusive_ptr<ProcessGroupAllred> group_around(const py::object& communicator,
+                                                    const c10::intrusive_ptr<GroupOptions>& options) {
+  const std::shared_ptr<Communicator> core = communicator_of(communicator, false);
+  return c10::make_intrusive<ProcessGroupAllred>(
+      Members{nullptr, core->rank(), core->size(), options}, [core](const Members&) { return core; }, &check_interrupt);
 }
 
 c10::intrusive_ptr<GroupOptions> make_options(std::optional<milliseconds> timeout,
@@ -112,6 +123,7 @@ void register_process_group(py::module_& module) {
   py::class_<ProcessGroupAllred, ::c10d::Backend, c10::intrusive_ptr<ProcessGroupAllred>>(module, "ProcessGroupAllred")
       .def(py::init(&make_process_group), py::arg("store"), py::arg("rank"), py::arg("size"), py::arg("options"),
            py::arg("make_communicator"))
+      .def_static("around", &group_around, py::arg("communicator"), py::arg("options"))
       .def_property_readonly("options", &ProcessGroupAllred::getBackendOptions)
       .def("_set_default_timeout", &ProcessGroupAllred::setTimeout, py::arg("timeout"),
            py::call_guard<py::gil_scoped_release>())
@@ -140,4 +152,5 @@ PYBIND11_MODULE(_c10d, module) {
   allred::backend::register_options(module);
   allred::backend::register_futures(module);
   allred::backend::register_process_group(module);
+  allred::backend::register_reducer(module);
 }

@@ -46,6 +46,10 @@ class ProcessGroupAllred final : public ::c10d::Backend {
   OptionsPtr getBackendOptions() override { return options_; }
   void setTimeout(std::chrono::milliseconds timeout) override;
   void setSequenceNumberForGroup() override {}  // ours are counted by the engine, and compared at each call
+  const std::shared_ptr<Communicator>& communicator() const noexcept { return communicator_; }
+  std::chrono::milliseconds timeout() const noexcept { return timeout_; }
+  CheckInterrupt check_interrupt() const noexcept { return check_interrupt_; }
+
   uint64_t getSequenceNumberForGroup() override { return num_calls_; }
   ::c10d::ErrorType getError() override;
   void abort() override;

@@ -1,0 +1,195 @@
+"""Data-parallel training: torch's DistributedDataParallel, with gradients averaged by allred's own reducer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+
+from allred import hooks
+from allred._core import Communicator
+from allred.backend import backend_of, load_native
+from allred.ddp_log import TrainingLog
+from allred.ddp_model import check_same_model
+
+_FIRST_BUCKET_BYTES = 1 << 20
+_DEFAULT_BUCKET_MB = 4.0  # of the sizes tried, a bucket that is still in the caches when it is full was fastest
+_UNSUPPORTED = ("mixed_precision", "skip_all_reduce_unused_params", "bucket_cap_mb_list", "batched_grad_copy")
+_BUILTIN_HOOKS = {
+    dist.BuiltinCommHookType.ALLREDUCE: default_hooks.allreduce_hook,
+    dist.BuiltinCommHookType.FP16_COMPRESS: default_hooks.fp16_compress_hook,
+}
+
+
+class DistributedDataParallel(torch.nn.parallel.DistributedDataParallel):  # type: ignore[misc]  # untyped
+    """A model that is trained by several ranks, each on batches of its own, as one process would train it on all.
+
+    A drop-in for ``torch.nn.parallel.DistributedDataParallel``, from which it derives: forward passes, ``no_sync()``,
+    ``join()``, ``register_comm_hook()`` and ``state_dict()`` are those of torch. The gradients are averaged by native
+    code, in buckets in symmetric memory, which the ranks of a host reduce in place.
+
+    Args:
+        module: a model whose parameters are on the CPU, the same on all ranks.
+        process_group: a process group whose backend for CPU is allred, by default the default group, or an
+            :class:`allred.Communicator`.
+        compression: how gradients travel: "bfloat16", "float16", "int8", "int8_stochastic", "topk", a state of
+            :mod:`allred.hooks`, or a communication hook. By default as they are.
+        bucket_cap_mb: size of a bucket in MiB, by default 4.
+        gradient_as_bucket_view: gradients are views of the buckets, which saves a copy of them. True by default.
+        **options: as for torch's class: ``broadcast_buffers``, ``forward_sync_buffers``, ``find_unused_parameters``,
+            ``static_graph``, ``init_sync``, ``device_mesh`` and others.
+
+    Raises:
+        ValueError: the group's backend is not allred, a parameter is not on the CPU, or the compression is not known.
+        RuntimeError: the ranks' models differ in names, shapes, dtypes or requires_grad; the text, the same on all
+            ranks, lists the differences.
+        NotImplementedError: ``mixed_precision``, ``skip_all_reduce_unused_params``, ``bucket_cap_mb_list`` or
+            ``batched_grad_copy`` was asked for.
+
+    A forward pass with gradients that is not followed by a backward pass, on some ranks only, is an error on all ranks
+    in the next backward pass; run it under ``torch.no_grad()`` or in ``no_sync()``.
+
+    Source of the method: Li et al., PyTorch Distributed: Experiences on Accelerating Data Parallel Training, VLDB 2020.
+    """
+
+    reducer: Any
+    logger: Any
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        device_ids: Sequence[int | torch.device] | None = None,
+        output_device: int | torch.device | None = None,
+        dim: int = 0,
+        broadcast_buffers: bool | None = None,
+        init_sync: bool = True,
+        process_group: dist.ProcessGroup | Communicator | None = None,
+        bucket_cap_mb: float | None = None,
+        *,
+        gradient_as_bucket_view: bool = True,
+        compression: str | hooks.Int8 | hooks.TopK | hooks.Hook | None = None,
+        **options: Any,
+    ) -> None:
+        _check_options(options)
+        _check_devices(module)
+        if isinstance(process_group, Communicator):
+            process_group = _group_around(process_group)
+        mesh = options.get("device_mesh")
+        group = process_group or (mesh.get_group(mesh_dim=0) if mesh is not None else dist.group.WORLD)
+        backend_of(group, "allred.DistributedDataParallel")
+        if init_sync:
+            check_same_model(module, cast(dist.ProcessGroup, group))
+        super().__init__(
+            module,
+            device_ids,
+            output_device,
+            dim,
+            broadcast_buffers,
+            init_sync,
+            process_group,
+            bucket_cap_mb,
+            gradient_as_bucket_view=gradient_as_bucket_view,
+            **options,
+        )
+        if compression is not None:
+            self.register_comm_hook(*hooks.from_compression(compression, self.process_group))
+
+    # ---- torch's reducer, replaced ----
+
+    def _ddp_init_helper(
+        self,
+        parameters: list[torch.Tensor],
+        expect_sparse_gradient: list[bool],
+        param_to_name_mapping: dict[int, str],
+        static_graph: bool,
+    ) -> None:
+        del param_to_name_mapping  # in which a shared parameter has its last name; people know it by its first
+        names = {parameter: name for name, parameter in self.module.named_parameters()}
+        self.reducer = load_native().Reducer(
+            backend_of(self.process_group, "allred.DistributedDataParallel"),
+            parameters,
+            [names[parameter] for parameter in parameters],
+            expect_sparse_gradient,
+            capacity=self._bucket_capacity(),
+            find_unused=self.find_unused_parameters,
+            static_graph=static_graph,
+            gradients_are_views=self.gradient_as_bucket_view,
+        )
+        self.logger = TrainingLog(self)
+        self._passing_sync_batchnorm_handle(self.module)
+
+    def _bucket_capacity(self) -> tuple[int, int]:
+        if self.bucket_bytes_cap_default:
+            return _FIRST_BUCKET_BYTES, int(_DEFAULT_BUCKET_MB * (1 << 20))
+        return self.bucket_bytes_cap, self.bucket_bytes_cap
+
+    def register_comm_hook(self, state: object, hook: Callable[..., Any]) -> None:
+        """As torch's: ``hook(state, bucket)`` returns a future of the bucket's average, from the next pass on.
+
+        Raises:
+            TypeError: the hook cannot be called.
+            ValueError: its annotations are not those of a communication hook.
+            RuntimeError: there is a hook already.
+        """
+        self._check_comm_hook(hook)
+        self.reducer.register_comm_hook(state, hook)
+        self._comm_hooks.append((hook, state))
+
+    def _register_builtin_comm_hook(self, comm_hook_type: dist.BuiltinCommHookType) -> None:
+        self.register_comm_hook(self.process_group, _BUILTIN_HOOKS[comm_hook_type])
+
+    def _match_all_reduce_for_bwd_pass(self) -> None:
+        self.reducer.reduce_zeros()
+
+    def _match_unused_params_allreduce(self) -> None:
+        self.reducer.agree_on_no_use()
+
+    def _update_process_group(self, new_process_group: dist.ProcessGroup) -> None:
+        self.process_group = new_process_group
+        self.reducer._update_process_group(backend_of(new_process_group, "allred.DistributedDataParallel"))
+
+    @property
+    def _distributed_rank(self) -> int:
+        rank: int = self.process_group.rank()
+        return rank
+
+    def join(self, *args: Any, **kwargs: Any) -> Any:
+        """As torch's: a context in which ranks may have different numbers of batches.
+
+        Raises:
+            ValueError: the model was given a Communicator, of which torch's ``Join`` knows nothing.
+        """
+        if not dist.is_initialized() or self.process_group not in dist.distributed_c10d._world.pg_group_ranks:
+            raise ValueError("join: the model has a Communicator; expected a process group of torch")
+        return super().join(*args, **kwargs)
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    for name in _UNSUPPORTED:
+        if options.get(name):
+            raise NotImplementedError(
+                f"allred.DistributedDataParallel: {name}={options[name]!r} is not supported; "
+                "torch.nn.parallel.DistributedDataParallel has it, and runs on the backend allred as well"
+            )
+
+
+def _check_devices(module: torch.nn.Module) -> None:
+    for name, parameter in module.named_parameters():
+        if parameter.device.type != "cpu":
+            raise ValueError(f"allred.DistributedDataParallel: parameter {name} is on {parameter.device}, expected cpu")
+
+
+def _group_around(communicator: Communicator) -> dist.ProcessGroup:
+    """A process group of the communicator's ranks, which torch does not list among its own."""
+    native = load_native()
+    group = dist.ProcessGroup(dist.HashStore(), communicator.rank, communicator.size)
+    group._register_backend(
+        torch.device("cpu"),
+        dist.ProcessGroup.BackendType.CUSTOM,
+        native.ProcessGroupAllred.around(communicator, native.Options()),
+    )
+    group._set_default_backend(dist.ProcessGroup.BackendType.CUSTOM)
+    return group

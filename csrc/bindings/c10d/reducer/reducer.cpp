@@ -1,0 +1,454 @@
+#include "bindings/c10d/reducer/reducer.hpp"
+
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <c10/util/Exception.h>
+#include <torch/csrc/autograd/engine.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "bindings/c10d/convert.hpp"
+#include "bindings/c10d/errors.hpp"
+
+namespace allred::backend {
+namespace {
+
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+constexpr std::size_t kMostNames = 8;  // of an error's text
+
+/// What we do to gradients is not to be differentiated.
+void copy_data(const at::Tensor& to, const at::Tensor& from) {
+  const at::AutoDispatchBelowADInplaceOrView below_autograd;
+  to.copy_(from);
+}
+
+bool shares_memory(const at::Tensor& left, const at::Tensor& right) {
+  return left.defined() && left.const_data_ptr() == right.const_data_ptr() && left.is_alias_of(right);
+}
+
+/// Passes what `action` throws to the user, as torch knows it.
+template <class Action>
+void translating(Action&& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    rethrow(error);
+  }
+}
+
+}  // namespace
+
+Reducer::Reducer(GroupPtr group, ModelParameters parameters, const ReducerSettings& settings)
+    : group_(std::move(group)),
+      parameters_(std::move(parameters)),
+      settings_(settings),
+      use_(parameters_.tensors.size()),
+      calls_in_pass_(parameters_.tensors.size()) {
+  std::vector<int> last_first(num_parameters());
+  std::iota(last_first.rbegin(), last_first.rend(), 0);
+  build_buckets(last_first);
+}
+
+void Reducer::follow_autograd() {
+  hooks_ = std::make_unique<GradientHooks>(parameters_.tensors, [this](int idx) { gradient_arrived(idx); });
+}
+
+/// Where the order of arrival is not known yet, and will be, all gradients travel together at the end.
+void Reducer::build_buckets(const std::vector<int>& order) {
+  std::vector<GradientShape> shapes;
+  for (std::size_t idx = 0; idx < num_parameters(); ++idx) {
+    const at::Tensor& tensor = parameters_.tensors[idx];
+    const Elements elements = elements_to_reduce(tensor, "DistributedDataParallel");
+    shapes.push_back({elements.count, elements.dtype, parameters_.has_sparse_gradient[idx]});
+  }
+  const bool in_order = is_rebuilt_ || (settings_.find_unused && !settings_.static_graph);
+  const std::vector<std::vector<int>> assigned =
+      assign_buckets(shapes, order, in_order ? settings_.capacity : BucketCapacity{kNoLimit, kNoLimit});
+  arrivals_ = Arrivals(assigned, static_cast<int>(num_parameters()));
+  buckets_.clear();  // before new ones are allocated
+  places_.resize(num_parameters());
+  for (const std::vector<int>& gradients : assigned) {
+    std::vector<at::Tensor> tensors;
+    for (const int idx : gradients) {
+      places_[static_cast<std::size_t>(idx)] = {buckets_.size(), tensors.size()};
+      tensors.push_back(parameter(idx));
+    }
+    buckets_.emplace_back(gradients, std::move(tensors), shapes[static_cast<std::size_t>(gradients.front())].is_sparse);
+  }
+  flights_.clear();
+  flights_.resize(buckets_.size());
+}
+
+// ---- before a pass ----
+
+void Reducer::prepare_for_forward() { check_ended(); }
+
+void Reducer::check_ended() {
+  if (!has_begun_) return;
+  const std::string text = "the backward pass before did not end: it made no gradients for " + describe_missing();
+  refuse_rest(text);
+  reset();
+  TORCH_CHECK(false, text,
+              ". Where the loss does not depend on all parameters, pass find_unused_parameters=True and let forward "
+              "return all tensors that the loss is made of");
+}
+
+bool Reducer::rebuild_buckets() {
+  if (is_rebuilt_ || first_order_.empty() || (settings_.find_unused && !settings_.static_graph)) return false;
+  check_ended();
+  is_rebuilt_ = true;
+  std::vector<int> order = first_order_;
+  translating([&] {
+    group_->communicator()->run({.collective = Collective::broadcast,
+                                 .dtype = DType::int32,
+                                 .count = order.size(),
+                                 .input = order.data(),
+                                 .output = order.data(),
+                                 .timeout = group_->timeout()},
+                                group_->check_interrupt());
+  });
+  build_buckets(order);
+  return true;
+}
+
+void Reducer::prepare_for_backward(const std::vector<at::Tensor>& outputs) {
+  check_ended();
+  const std::lock_guard lock(mutex_);
+  expects_gradients_ = true;
+  ++pass_.num_forwards;
+  arrivals_.begin();
+  if (settings_.static_graph && has_learned_graph_) {
+    calls_left_ = calls_in_pass_;
+    return;
+  }
+  use_.begin(settings_.find_unused && !settings_.static_graph ? hooks_->unreached_from(outputs) : std::vector<int>());
+  std::ranges::fill(calls_in_pass_, 0);
+}
+
+// ---- a pass ----
+
+void Reducer::gradient_arrived(int idx) {
+  const std::lock_guard lock(mutex_);
+  if (!expects_gradients_) return;
+  const auto place = static_cast<std::size_t>(idx);
+  if (learns_graph()) {
+    if (!has_begun_) begin_pass();
+    use_.mark_used(idx);
+    if (calls_in_pass_[place]++ == 0 && !is_rebuilt_) first_order_.push_back(idx);
+    return;
+  }
+  if (!has_begun_) begin_pass();
+  if (settings_.static_graph) {
+    if (--calls_left_[place] > 0) return;
+  } else {
+    use_.mark_used(idx);
+  }
+  mark_ready(idx);
+  if (!arrivals_.all_launched()) return;
+  start_agreement();
+  torch::autograd::Engine::get_default_engine().queue_callback([self = shared_from_this()] { self->finish(); });
+}
+
+void Reducer::begin_pass() {
+  has_begun_ = true;
+  ++pass_.number;
+  if (!settings_.static_graph) {
+    for (const int idx : use_.take_unused()) mark_ready(idx);
+  } else if (has_learned_graph_) {
+    for (std::size_t idx = 0; idx < num_parameters(); ++idx) {
+      if (calls_in_pass_[idx] == 0) mark_ready(static_cast<int>(idx));
+    }
+  }
+}
+
+void Reducer::end_first_static_pass() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!expects_gradients_ || !learns_graph()) return;
+    if (!has_begun_) begin_pass();
+    for (std::size_t idx = 0; idx < num_parameters(); ++idx) {
+      if (calls_in_pass_[idx] == 0 && !is_rebuilt_) first_order_.push_back(static_cast<int>(idx));
+      mark_ready(static_cast<int>(idx));
+    }
+    start_agreement();
+    has_learned_graph_ = true;
+  }
+  finish();
+}
+
+void Reducer::mark_ready(int idx) {
+  if (arrivals_.has(idx)) {
+    const std::string text =
+        "the gradient of " + parameters_.names[static_cast<std::size_t>(idx)] + " came twice in one backward pass";
+    refuse_rest(text);
+    end_pass();
+    TORCH_CHECK(false, text,
+                ": a parameter was used outside of forward, or in several activation checkpoints that run backward "
+                "passes of their own. Pass use_reentrant=False to those, or static_graph=True where all passes are "
+                "alike");
+  }
+  try {
+    put_into_bucket(idx);
+    const Arrivals::Launch full = arrivals_.arrive(idx);
+    for (int bucket = full.begin; bucket < full.end; ++bucket) launch(bucket);
+  } catch (...) {
+    if (has_begun_) refuse_rest("its backward pass failed: " + message_of(std::current_exception()));
+    end_pass();
+    throw;
+  }
+}
+
+void Reducer::put_into_bucket(int idx) {
+  if (is_alone()) return;
+  const Place& place = places_[static_cast<std::size_t>(idx)];
+  GradientBucket& bucket = buckets_[place.bucket];
+  at::Tensor& gradient = parameter(idx).mutable_grad();
+  if (gradient.defined() && gradient.is_sparse() != bucket.is_sparse()) {
+    throw_invalid("the gradient of " + parameters_.names[static_cast<std::size_t>(idx)] + " is " +
+                  (gradient.is_sparse() ? "sparse" : "dense") + ", expected a " +
+                  (bucket.is_sparse() ? "sparse" : "dense") +
+                  " one: embeddings with sparse=True have sparse gradients, all others dense ones");
+  }
+  if (bucket.is_sparse()) {
+    const at::AutoDispatchBelowADInplaceOrView below_autograd;
+    bucket.set_sparse(gradient.defined() ? (hook_ ? gradient : gradient / group_->getSize()) : bucket.zeros());
+    return;
+  }
+  bucket.allocate(group_->communicator());
+  const at::Tensor& view = bucket.view(place.place);
+  if (!gradient.defined()) {
+    view.zero_();
+  } else if (!shares_memory(gradient, view)) {
+    copy_data(view, gradient);
+    if (settings_.gradients_are_views) gradient = view;
+  }
+}
+
+// ---- communication ----
+
+void Reducer::launch(int bucket) {
+  if (is_alone()) return;
+  translating(
+      [&] { flights_[static_cast<std::size_t>(bucket)] = start(buckets_[static_cast<std::size_t>(bucket)], bucket); });
+}
+
+BackwardPass Reducer::agreed_pass() const noexcept {
+  return {.number = pass_.number, .num_forwards = num_active_ ? 0 : pass_.num_forwards};
+}
+
+Reducer::Flight Reducer::start(GradientBucket& bucket, int index) {
+  if (hook_) return start_hook(bucket, bucket.flat(), index);
+  if (bucket.is_sparse()) return start_sparse(bucket.flat());
+  Flight flight;
+  flight.reduction.emplace(*group_->communicator(), bucket.buffer(index, static_cast<int>(buckets_.size())),
+                           agreed_pass(), group_->timeout());
+  return flight;
+}
+
+Reducer::Flight Reducer::start_hook(const GradientBucket& bucket, const at::Tensor& contents, int index) {
+  Flight flight;
+  flight.launched = group_->communicator()->recorder()->now();
+  group_->communicator()->recorder()->instant("bucket ready", index, bucket.bytes());
+  ::c10d::GradBucket grad_bucket = bucket.grad_bucket(contents, index, static_cast<int>(buckets_.size()));
+  flight.future = hook_->runHook(grad_bucket);
+  return flight;
+}
+
+Reducer::Flight Reducer::start_sparse(const at::Tensor& gradient) const {
+  Flight flight;
+  std::vector<at::Tensor> tensors{gradient};
+  ::c10d::AllreduceOptions options;
+  options.asyncOp = true;
+  flight.work = group_->allreduce(tensors, options);
+  return flight;
+}
+
+void Reducer::start_agreement() {
+  if (!agrees_on_use() || group_->getSize() == 1) return;
+  translating([&] { use_.start_agreement(*group_->communicator(), group_->timeout()); });
+}
+
+// ---- the end of a pass ----
+
+void Reducer::finish() {
+  std::exception_ptr error;
+  const auto attempt = [&error](auto&& action) {
+    try {
+      translating(action);
+    } catch (...) {
+      if (!error) error = std::current_exception();
+    }
+  };
+  if (first_order_.empty()) first_order_ = arrivals_.order();
+  double factor = 1;
+  attempt([&] { factor = factor_for_active_ranks(); });
+  // Each is waited for, also after an error: then nobody works on the gradients any more.
+  for (std::size_t idx = 0; idx < buckets_.size(); ++idx) attempt([&] { land(static_cast<int>(idx), factor); });
+  attempt([&] { use_.wait(group_->check_interrupt()); });
+  for (const auto& future : std::exchange(futures_, {})) {
+    attempt([&] {
+      future->wait();
+      future->value();
+    });
+  }
+  end_pass();
+  if (error) std::rethrow_exception(error);
+  for (std::size_t idx = 0; idx < num_parameters(); ++idx) hand_out(static_cast<int>(idx));
+}
+
+void Reducer::land(int index, double factor) {
+  Flight flight = std::exchange(flights_[static_cast<std::size_t>(index)], {});
+  GradientBucket& bucket = buckets_[static_cast<std::size_t>(index)];
+  if (flight.reduction) flight.reduction->wait(group_->check_interrupt());
+  if (flight.work) flight.work->wait();
+  if (flight.future) {
+    flight.future->wait();
+    const at::Tensor result = hook_->parseHookResult(flight.future->value());
+    if (bucket.is_sparse()) {
+      bucket.set_sparse(result);
+    } else if (!shares_memory(result, bucket.flat())) {
+      copy_data(bucket.flat(), result.view({-1}));
+    }
+    group_->communicator()->recorder()->span("bucket", flight.launched, index, bucket.bytes());
+  } else if (factor != 1) {
+    const at::AutoDispatchBelowADInplaceOrView below_autograd;
+    bucket.flat().mul_(factor);
+  }
+}
+
+void Reducer::hand_out(int idx) {
+  if (is_alone() || (leaves_some_unused() && !use_.is_used(idx))) return;
+  const Place& place = places_[static_cast<std::size_t>(idx)];
+  const GradientBucket& bucket = buckets_[place.bucket];
+  at::Tensor& gradient = parameter(idx).mutable_grad();
+  if (bucket.is_sparse()) {
+    gradient = bucket.flat();
+  } else if (settings_.gradients_are_views) {
+    if (!shares_memory(gradient, bucket.view(place.place))) gradient = bucket.view(place.place);
+  } else if (gradient.defined()) {
+    copy_data(gradient, bucket.view(place.place));
+  } else {
+    gradient = bucket.view(place.place).clone();
+  }
+}
+
+double Reducer::factor_for_active_ranks() {
+  if (!num_active_ || average_over_all_ || hook_) return 1;
+  num_active_->wait();
+  return group_->getSize() / num_active_->result().front().item().toDouble();
+}
+
+void Reducer::end_pass() noexcept {
+  expects_gradients_ = false;
+  has_begun_ = false;
+  pass_.num_forwards = 0;
+  num_active_ = nullptr;
+}
+
+void Reducer::reset() {
+  const std::lock_guard lock(mutex_);
+  end_pass();
+  arrivals_.begin();
+  futures_.clear();
+}
+
+void Reducer::check_finished() const {
+  TORCH_CHECK(!has_begun_, "the backward pass did not end: it made no gradients for ", describe_missing());
+}
+
+/// The other ranks have launched, or will launch, what this one is not going to.
+void Reducer::refuse_rest(const std::string& reason) noexcept {
+  if (is_alone()) return;
+  try {
+    const int num_calls = static_cast<int>(buckets_.size()) + (agrees_on_use() ? 1 : 0);
+    for (int call = arrivals_.next(); call < num_calls; ++call) group_->communicator()->refuse(reason);
+  } catch (...) {  // the communicator is at its end, of which the others know
+  }
+}
+
+std::string Reducer::describe_missing() const {
+  const std::vector<int> missing = arrivals_.missing();
+  std::string text = std::to_string(missing.size()) + (missing.size() == 1 ? " parameter: " : " parameters: ");
+  for (std::size_t idx = 0; idx < std::min(missing.size(), kMostNames); ++idx) {
+    text += (idx == 0 ? "" : ", ") + parameters_.names[static_cast<std::size_t>(missing[idx])];
+  }
+  return text + (missing.size() > kMostNames ? ", ..." : "");
+}
+
+// ---- a rank without inputs ----
+
+void Reducer::reduce_zeros() {
+  translating([&] {
+    std::vector<at::Tensor> contents;
+    std::vector<Flight> flights;
+    for (std::size_t idx = 0; idx < buckets_.size(); ++idx) {
+      const int index = static_cast<int>(idx);
+      GradientBucket& bucket = buckets_[idx];
+      contents.push_back(bucket.zeros());
+      if (hook_) {
+        flights.push_back(start_hook(bucket, contents.back(), index));
+      } else if (bucket.is_sparse()) {
+        flights.push_back(start_sparse(contents.back()));
+      } else {
+        GradientBucket zeros(bucket.gradients(), bucket.parameters(), false);
+        zeros.allocate(group_->communicator());
+        zeros.flat().zero_();
+        flights.emplace_back().reduction.emplace(*group_->communicator(),
+                                                 zeros.buffer(index, static_cast<int>(buckets_.size())),
+                                                 BackwardPass{pass_.number, 0}, group_->timeout());
+      }
+    }
+    for (Flight& flight : flights) {
+      if (flight.reduction) flight.reduction->wait(group_->check_interrupt());
+      if (flight.work) flight.work->wait();
+      if (flight.future) flight.future->wait();
+    }
+  });
+  if (learns_graph()) agree_on_no_use();
+}
+
+void Reducer::agree_on_no_use() {
+  translating([&] {
+    ParameterUse none(num_parameters());
+    none.start_agreement(*group_->communicator(), group_->timeout());
+    none.wait(group_->check_interrupt());
+  });
+}
+
+void Reducer::expect_as_after_a_pass() {
+  if (!first_order_.empty()) return;
+  first_order_.resize(num_parameters());
+  std::iota(first_order_.begin(), first_order_.end(), 0);
+}
+
+void Reducer::set_num_active(c10::intrusive_ptr<::c10d::Work> num_active, bool average_over_all) {
+  num_active_ = std::move(num_active);
+  average_over_all_ = average_over_all;
+}
+
+// ---- settings ----
+
+void Reducer::set_hook(Hook hook) {
+  TORCH_CHECK(!hook_, "register_comm_hook: this model has a communication hook already");
+  TORCH_CHECK(!has_begun_, "register_comm_hook: a backward pass is under way");
+  hook_ = std::move(hook);
+}
+
+void Reducer::set_group(GroupPtr group) {
+  check_finished();
+  group_ = std::move(group);
+  is_rebuilt_ = false;
+  std::vector<int> order(num_parameters());
+  std::iota(order.rbegin(), order.rend(), 0);
+  build_buckets(order);
+}
+
+std::vector<std::size_t> Reducer::bucket_bytes() const {
+  std::vector<std::size_t> bytes;
+  for (const GradientBucket& bucket : buckets_) bytes.push_back(bucket.bytes());
+  return bytes;
+}
+
+}  // namespace allred::backend

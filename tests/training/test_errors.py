@@ -1,0 +1,170 @@
+"""What goes wrong on one rank is an error on all, which says what it was; and training can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from training.zoo import AlwaysUnused, inputs, layers, squares
+
+from allred import DistributedDataParallel
+
+SMALL = 0.001
+
+
+def text_of_error(action: Callable[[], object]) -> str:
+    try:
+        action()
+    except Exception as error:
+        return str(error)
+    return "no error"
+
+
+def texts_of(action: Callable[[], object], size: int) -> list[str]:
+    texts: list[Any] = [None] * size
+    dist.all_gather_object(texts, text_of_error(action))
+    return texts
+
+
+def goes_on(parallel: nn.Module, rank: int) -> None:
+    """A step of training, on all ranks."""
+    parallel.zero_grad()
+    squares(parallel, rank, 7).backward()
+
+
+def has_another_model(rank: int, size: int) -> None:
+    module = nn.Sequential(nn.Linear(3, 4 + rank), nn.Linear(2, 2, dtype=[torch.float32, torch.float64][rank]))
+    if rank == 1:
+        module.add_module("extra", nn.Linear(1, 1, bias=False))
+    texts = texts_of(lambda: DistributedDataParallel(module), size)
+    assert texts[0] == texts[1]
+    for expected in (
+        "0.weight is float32[4, 3], trained on rank 0 and float32[5, 3], trained on rank 1",
+        "1.bias is float32[2], trained on rank 0 and float64[2], trained on rank 1",
+        "rank 0 has no extra.weight, which rank 1 has as float32[1, 1], trained",
+    ):
+        assert expected in texts[0]
+
+
+def freezes_a_layer(rank: int, size: int) -> None:
+    module = layers()
+    if rank == 1:
+        module.get_submodule("2").requires_grad_(False)
+    (text, other) = texts_of(lambda: DistributedDataParallel(module), size)
+    assert text == other
+    assert "2.weight is float32[20, 20], trained on rank 0 and float32[20, 20], frozen on rank 1" in text
+
+
+def raises_in_a_hook(rank: int, size: int) -> None:
+    def hook(state: object, bucket):  # type: ignore[no-untyped-def]
+        if rank == 1 and bucket.index() == 1 and armed:
+            raise ValueError("no more ink")
+        work = dist.all_reduce(bucket.buffer(), dist.ReduceOp.AVG, async_op=True)
+        return work.get_future().then(lambda done: done.value()[0])
+
+    armed = False
+    parallel = DistributedDataParallel(layers(), bucket_cap_mb=SMALL)
+    parallel.register_comm_hook(None, hook)
+    goes_on(parallel, rank)
+    goes_on(parallel, rank)  # now in several buckets
+    armed = True
+    texts = texts_of(lambda: goes_on(parallel, rank), size)
+    assert "no more ink" in texts[1]
+    assert "rank 1" in texts[0]
+    assert "no more ink" in texts[0]
+    goes_on(parallel, rank)
+
+
+def raises_in_backward(rank: int, size: int) -> None:
+    parallel = DistributedDataParallel(layers(), bucket_cap_mb=SMALL)
+    goes_on(parallel, rank)
+    goes_on(parallel, rank)
+
+    def break_off(_: torch.Tensor) -> None:
+        raise ValueError("out of paper")
+
+    handle = parallel.module[0].weight.register_hook(break_off) if rank == 1 else None
+
+    def step_and_next() -> None:
+        try:
+            goes_on(parallel, rank)
+        except ValueError:
+            parallel(inputs(rank, 0))
+
+    texts = texts_of(step_and_next, size)
+    assert "did not end" in texts[1]
+    assert "0.weight" in texts[1]
+    assert "rank 1" in texts[0]
+    assert "did not end" in texts[0]
+    assert "0.weight" in texts[0]
+    if handle:
+        handle.remove()
+    goes_on(parallel, rank)
+
+
+def skips_a_backward(rank: int, size: int) -> None:
+    parallel = DistributedDataParallel(layers(), bucket_cap_mb=SMALL)
+    goes_on(parallel, rank)
+    if rank == 1:
+        parallel(inputs(rank, 0))
+    texts = texts_of(lambda: goes_on(parallel, rank), size)
+    for text in texts:
+        assert "ranks disagree" in text
+        assert "in backward pass 2 after 1 forward" in text
+        assert "in backward pass 2 after 2 forwards" in text
+    goes_on(parallel, rank)
+
+
+def leaves_parameters_unused(rank: int, size: int) -> None:
+    parallel = DistributedDataParallel(AlwaysUnused())
+    squares(parallel, rank, 0).backward()
+    for text in texts_of(lambda: parallel(inputs(rank, 1)), size):
+        assert "made no gradients for 6 parameters: unused.0.weight" in text
+        assert "find_unused_parameters=True" in text
+
+
+def has_gradients_twice(rank: int, size: int) -> None:
+    parallel = DistributedDataParallel(layers())
+    outputs = parallel(inputs(rank, 0))
+    for text in texts_of(lambda: [outputs.sum().backward(retain_graph=True) for _ in range(2)], size):
+        assert text == "no error"  # the second pass is not averaged, as nothing went forward before it
+    goes_on(parallel, rank)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        has_another_model,
+        freezes_a_layer,
+        raises_in_a_hook,
+        raises_in_backward,
+        skips_a_backward,
+        leaves_parameters_unused,
+        has_gradients_twice,
+    ],
+)
+def test_all_ranks_learn_of_it(ranks: Any, body: Callable[..., None]) -> None:
+    ranks.run(2, body)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"compression": "zip"}, ValueError, "'zip' is not known"),
+        ({"batched_grad_copy": True}, NotImplementedError, "batched_grad_copy=True"),
+        ({"skip_all_reduce_unused_params": True}, NotImplementedError, "skip_all_reduce_unused_params"),
+    ],
+)
+def test_options_that_are_refused(ranks: Any, options: dict[str, Any], error: type[Exception], text: str) -> None:
+    ranks.run(2, refuses, options, error, text)
+
+
+def refuses(rank: int, size: int, options: dict[str, Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        DistributedDataParallel(layers(), **options)
+    with pytest.raises(ValueError, match="backend for CPU is gloo, expected allred"):
+        DistributedDataParallel(layers(), process_group=dist.new_group(backend="gloo"))
