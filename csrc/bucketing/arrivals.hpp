@@ -29,8 +29,6 @@ class Arrivals {
   Launch arrive(int gradient);
 
   bool all_launched() const noexcept { return next_ == static_cast<int>(sizes_.size()); }
-  /// The first bucket that is not launched.
-  int next() const noexcept { return next_; }
   bool is_full(int bucket) const { return missing_[static_cast<std::size_t>(bucket)] == 0; }
 
   /// Gradients that are not there, ascending.

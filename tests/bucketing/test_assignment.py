@@ -57,10 +57,8 @@ def test_every_gradient_is_in_one_bucket_and_buckets_fill_in_their_order(gradien
             assert len(bucket) == 1
         assert sum(gradients[idx][0] * BYTES[gradients[idx][1]] for idx in bucket[:-1]) < CAP
     full = [place[bucket[-1]] for bucket in buckets]
-    left_over = {
-        dtype: bucket for bucket in buckets for dtype in [gradients[bucket[0]][1]] if not gradients[bucket[0]][2]
-    }
-    closed = [last for last, bucket in zip(full, buckets, strict=True) if bucket not in left_over.values()]
+    is_last = {gradients[bucket[0]][1]: number for number, bucket in enumerate(buckets) if not gradients[bucket[0]][2]}
+    closed = [last for number, last in enumerate(full) if number not in is_last.values()]
     assert closed == sorted(closed)
 
 

@@ -135,7 +135,7 @@ void Reducer::gradient_arrived(int idx) {
   const auto place = static_cast<std::size_t>(idx);
   if (learns_graph()) {
     if (!has_begun_) begin_pass();
-    use_.mark_used(idx);
+    note_use(idx);
     if (calls_in_pass_[place]++ == 0 && !is_rebuilt_) first_order_.push_back(idx);
     return;
   }
@@ -143,7 +143,7 @@ void Reducer::gradient_arrived(int idx) {
   if (settings_.static_graph) {
     if (--calls_left_[place] > 0) return;
   } else {
-    use_.mark_used(idx);
+    note_use(idx);
   }
   mark_ready(idx);
   if (!arrivals_.all_launched()) return;
@@ -151,8 +151,14 @@ void Reducer::gradient_arrived(int idx) {
   torch::autograd::Engine::get_default_engine().queue_callback([self = shared_from_this()] { self->finish(); });
 }
 
+/// Autograd also comes by with no gradient, where the loss does not depend on what forward returned.
+void Reducer::note_use(int idx) {
+  if (parameter(idx).grad().defined()) use_.mark_used(idx);
+}
+
 void Reducer::begin_pass() {
   has_begun_ = true;
+  num_launched_ = 0;
   ++pass_.number;
   if (!settings_.static_graph) {
     for (const int idx : use_.take_unused()) mark_ready(idx);
@@ -230,8 +236,9 @@ void Reducer::put_into_bucket(int idx) {
 
 void Reducer::launch(int bucket) {
   if (is_alone()) return;
-  translating(
-      [&] { flights_[static_cast<std::size_t>(bucket)] = start(buckets_[static_cast<std::size_t>(bucket)], bucket); });
+  const auto idx = static_cast<std::size_t>(bucket);
+  translating([&] { flights_[idx] = start(buckets_[idx], bucket); });
+  ++num_launched_;
 }
 
 BackwardPass Reducer::agreed_pass() const noexcept {
@@ -363,7 +370,7 @@ void Reducer::refuse_rest(const std::string& reason) noexcept {
   if (is_alone()) return;
   try {
     const int num_calls = static_cast<int>(buckets_.size()) + (agrees_on_use() ? 1 : 0);
-    for (int call = arrivals_.next(); call < num_calls; ++call) group_->communicator()->refuse(reason);
+    for (int call = num_launched_; call < num_calls; ++call) group_->communicator()->refuse(reason);
   } catch (...) {  // the communicator is at its end, of which the others know
   }
 }

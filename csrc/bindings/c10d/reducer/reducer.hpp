@@ -101,6 +101,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
   bool leaves_some_unused() const noexcept { return settings_.static_graph || settings_.find_unused; }
   void build_buckets(const std::vector<int>& order);
   void gradient_arrived(int parameter);
+  void note_use(int parameter);
   void begin_pass();
   void mark_ready(int parameter);
   void put_into_bucket(int parameter);
@@ -139,6 +140,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
   mutable std::mutex mutex_;  // autograd may run parts of a pass on several threads
   Arrivals arrivals_;
   std::vector<Flight> flights_;
+  int num_launched_ = 0;  // buckets of the pass
   ParameterUse use_;
   bool expects_gradients_ = false;  // the next backward pass is to be averaged
   bool has_begun_ = false;          // gradients of a pass came, and its end did not

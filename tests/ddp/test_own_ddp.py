@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.distributed as dist
 from clients.training import assert_same_on_all_ranks
+from ddp.zoo import inputs, layers, squares
 from torch.nn.parallel import DistributedDataParallel as TorchDDP
-from training.zoo import inputs, layers, squares
 
 import allred
 from allred import DistributedDataParallel
@@ -46,8 +46,7 @@ def rebuilds_in_order_of_arrival(rank: int, size: int) -> None:
 
 
 def accepts_a_communicator(rank: int, size: int) -> None:
-    group: Any = dist.group.WORLD
-    store = dist.PrefixStore("ddp", group.store)
+    store = dist.PrefixStore("ddp", dist.distributed_c10d._get_default_store())
     with allred.Communicator(StoreBootstrap(store, rank, size, 60.0), Config()) as comm:
         module = layers()
         parallel = DistributedDataParallel(module, process_group=comm)

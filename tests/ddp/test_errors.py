@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from ddp.zoo import AlwaysUnused, inputs, layers, squares
 from torch import nn
-from training.zoo import AlwaysUnused, inputs, layers, squares
 
 from allred import DistributedDataParallel
 

@@ -186,7 +186,7 @@ ZOO: dict[str, Case] = {
     "checkpointed by reentrant passes": Case(
         lambda: Checkpointed(reentrant=True, times=3), options={"static_graph": True}
     ),
-    "compiled": Case(lambda: torch.compile(layers(), backend="eager")),
+    "compiled": Case(lambda: torch.compile(layers(), backend="eager"), options={"bucket_cap_mb": 25}),
     "recurrent": Case(Recurrent, squares_of_tokens),
     "parameter without elements": Case(NoElements),
     "parameter beyond the capacity": Case(lambda: nn.Sequential(nn.Linear(FEATURES, 2000), nn.Linear(2000, 2))),

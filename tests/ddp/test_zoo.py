@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from ddp.zoo import ZOO, Case
 from torch.nn.parallel import DistributedDataParallel as TorchDDP
-from training.zoo import ZOO, Case
 
 from allred import DistributedDataParallel
 
