@@ -16,7 +16,6 @@ from allred.ddp_log import TrainingLog
 from allred.ddp_model import check_same_model
 
 _FIRST_BUCKET_BYTES = 1 << 20
-_DEFAULT_BUCKET_MB = 4.0  # of the sizes tried, a bucket that is still in the caches when it is full was fastest
 _UNSUPPORTED = ("mixed_precision", "skip_all_reduce_unused_params", "bucket_cap_mb_list", "batched_grad_copy")
 _BUILTIN_HOOKS = {
     dist.BuiltinCommHookType.ALLREDUCE: default_hooks.allreduce_hook,
@@ -37,7 +36,7 @@ class DistributedDataParallel(torch.nn.parallel.DistributedDataParallel):  # typ
             :class:`allred.Communicator`.
         compression: how gradients travel: "bfloat16", "float16", "int8", "int8_stochastic", "topk", a state of
             :mod:`allred.hooks`, or a communication hook. By default as they are.
-        bucket_cap_mb: size of a bucket in MiB, by default 4.
+        bucket_cap_mb: size of a bucket in MiB, by default 25, and of the first bucket 1.
         gradient_as_bucket_view: gradients are views of the buckets, which saves a copy of them. True by default.
         **options: as for torch's class: ``broadcast_buffers``, ``forward_sync_buffers``, ``find_unused_parameters``,
             ``static_graph``, ``init_sync``, ``device_mesh`` and others.
@@ -122,9 +121,7 @@ class DistributedDataParallel(torch.nn.parallel.DistributedDataParallel):  # typ
         self._passing_sync_batchnorm_handle(self.module)
 
     def _bucket_capacity(self) -> tuple[int, int]:
-        if self.bucket_bytes_cap_default:
-            return _FIRST_BUCKET_BYTES, int(_DEFAULT_BUCKET_MB * (1 << 20))
-        return self.bucket_bytes_cap, self.bucket_bytes_cap
+        return _FIRST_BUCKET_BYTES if self.bucket_bytes_cap_default else self.bucket_bytes_cap, self.bucket_bytes_cap
 
     def register_comm_hook(self, state: object, hook: Callable[..., Any]) -> None:
         """As torch's: ``hook(state, bucket)`` returns a future of the bucket's average, from the next pass on.

@@ -23,13 +23,13 @@ def check_same_model(module: torch.nn.Module, group: dist.ProcessGroup) -> None:
     text = json.dumps(lines).encode()
     own = torch.tensor([len(text), *_digest(text)], dtype=torch.int64)
     everyones = torch.empty((group.size(), own.numel()), dtype=torch.int64)
-    dist.all_gather_into_tensor(everyones, own, group=group)
+    dist.all_gather(list(everyones), own, group=group)
     if bool((everyones == everyones[0]).all()):
         return
     bytes_ = torch.zeros(int(everyones[:, 0].max()), dtype=torch.uint8)
     bytes_[: len(text)] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
     texts = torch.empty((group.size(), bytes_.numel()), dtype=torch.uint8)
-    dist.all_gather_into_tensor(texts, bytes_, group=group)
+    dist.all_gather(list(texts), bytes_, group=group)
     models = [
         json.loads(bytes(row[: int(length)].tolist())) for row, length in zip(texts, everyones[:, 0], strict=True)
     ]

@@ -53,7 +53,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "mlp-10M": lambda: mlp(1408, 5),
     "mlp-50M": lambda: mlp(2816, 6),
     "gpt-1M": lambda: GPT(ModelConfig(layers=5, width=128, context=WINDOW)),
-    "gpt-10M": lambda: GPT(ModelConfig(layers=5, width=408, context=WINDOW)),
+    "gpt-10M": lambda: GPT(ModelConfig(layers=5, width=416, context=WINDOW)),
     "gpt-50M": lambda: GPT(ModelConfig(layers=7, width=768, context=WINDOW)),
 }
 
@@ -118,15 +118,19 @@ def make_step(module: nn.Module, name: str) -> Step:
     generator = torch.Generator().manual_seed(dist.get_rank())
     if name.startswith("mlp"):
         inputs = torch.randn(BATCH, MLP_FEATURES, generator=generator)
-        targets = torch.randint(10, (BATCH,), generator=generator)
+        labels = torch.randint(10, (BATCH,), generator=generator)
     else:
         inputs = torch.randint(256, (BATCH, WINDOW), generator=generator)
-        targets = inputs.roll(-1, 1).flatten()
+
+    def loss() -> torch.Tensor:
+        if name.startswith("mlp"):
+            return nn.functional.cross_entropy(module(inputs), labels)
+        found: torch.Tensor = module(inputs, inputs.roll(-1, 1))
+        return found
 
     def step() -> None:
         optimiser.zero_grad()
-        outputs = module(inputs)
-        nn.functional.cross_entropy(outputs.flatten(0, -2), targets).backward()
+        loss().backward()
         optimiser.step()
 
     return step

@@ -28,6 +28,9 @@ bool shares_memory(const at::Tensor& left, const at::Tensor& right) {
   return left.defined() && left.const_data_ptr() == right.const_data_ptr() && left.is_alias_of(right);
 }
 
+/// Of a Python exception's text, what stands before its traceback.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 /// Passes what `action` throws to the user, as torch knows it.
 template <class Action>
 void translating(Action&& action) {
@@ -200,7 +203,7 @@ void Reducer::mark_ready(int idx) {
     const Arrivals::Launch full = arrivals_.arrive(idx);
     for (int bucket = full.begin; bucket < full.end; ++bucket) launch(bucket);
   } catch (...) {
-    if (has_begun_) refuse_rest("its backward pass failed: " + message_of(std::current_exception()));
+    if (has_begun_) refuse_rest("its backward pass failed: " + first_line(message_of(std::current_exception())));
     end_pass();
     throw;
   }
