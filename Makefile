@@ -95,7 +95,7 @@ native: .venv/run.stamp
 # ---- sanitizers: instrumented libraries beside links to the Python sources, in build/NAME/allred ----
 
 # Tests in which ranks are threads, and which need neither torch nor another process.
-CORE_TESTS := $(wildcard tests/reduce tests/schedule tests/transport tests/spec tests/faults)
+CORE_TESTS := $(wildcard tests/reduce tests/schedule tests/transport tests/spec tests/faults tests/bucketing)
 
 # The run-time library has to come first in the process; with libstdc++ it finds the function that throws exceptions.
 preload = $(shell $(CXX) -print-file-name=$(1).so):$(shell $(CXX) -print-file-name=libstdc++.so)
@@ -110,7 +110,7 @@ export TSAN_OPTIONS := halt_on_error=1 second_deadlock_stack=1
 sanitize-address: PRELOAD = $(call preload,libasan)
 sanitize-address: SANITIZED_TESTS = $(CORE_TESTS)
 sanitize-thread: PRELOAD = $(call preload,libtsan)
-sanitize-thread: SANITIZED_TESTS = $(filter-out tests/reduce tests/schedule,$(CORE_TESTS))# those have one thread
+sanitize-thread: SANITIZED_TESTS = $(filter-out tests/reduce tests/schedule tests/bucketing,$(CORE_TESTS))# those have one thread
 sanitize-address sanitize-thread: sanitize-%: build .venv/dev.stamp
 	@$(NATIVE) SANITIZE=$*
 	@ln -sfn $(filter-out %.so %/__pycache__,$(wildcard $(CURDIR)/allred/*)) build/$*/allred/

@@ -1,4 +1,4 @@
-"""Trains a byte-level GPT on the source of the Python standard library, with stock DistributedDataParallel.
+"""Trains a byte-level GPT on the source of the Python standard library, with DistributedDataParallel.
 
     mpirun -n 2 python examples/train_lm.py
     torchrun --nproc-per-node 2 examples/train_lm.py
@@ -29,7 +29,8 @@ from lm_data import even_windows, load_text, random_windows, share_of, windows
 from lm_model import GPT, ModelConfig
 from lm_progress import ExposedWait, TrainingProgress
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+
+import allred
 
 FULL_RUN_STEPS = 1000
 FULL_RUN_TARGET = 2.8  # nats a byte
@@ -121,7 +122,9 @@ class Training:
         self.step: int = saved["step"] if saved else 0
         torch.manual_seed(self.seed)
         self.model = GPT(self.config)
-        self.ddp = DistributedDataParallel(self.model)
+        own = dist.get_backend() == "allred"
+        parallel = allred.DistributedDataParallel if own else nn.parallel.DistributedDataParallel
+        self.ddp = parallel(self.model)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), betas=(0.9, 0.95), weight_decay=0.1, fused=True)
         if saved:
             self.model.load_state_dict(saved["model"])

@@ -15,7 +15,7 @@ WORKER = Path(__file__).parent / "worker.py"
 LINES_OF_LOG = 40
 
 
-def run_column(column: Column, tests: str, seconds: int) -> Iterator[Outcome]:
+def run_column(column: Column, tests: str, seconds: int, own_ddp: bool) -> Iterator[Outcome]:
     """Yields the outcomes in the order of the tests' names.
 
     Raises:
@@ -27,6 +27,7 @@ def run_column(column: Column, tests: str, seconds: int) -> Iterator[Outcome]:
     ):
         command = [sys.executable, str(WORKER), "--backend", column.backend, "--size", str(column.size)]
         command += ["--tests", tests, "--seconds", str(seconds), "--scratch", scratch]
+        command += ["--own-ddp"] if own_ddp else []
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
             try:
                 assert process.stdout is not None

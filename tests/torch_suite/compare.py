@@ -30,6 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", help=f"numbers of ranks (default: {SIZES})")
     parser.add_argument("--backends", nargs="+", choices=["gloo", "allred"], default=["gloo", "allred"])
     parser.add_argument("--tests", default="", metavar="PATTERN", help="a regular expression for the tests' names")
+    parser.add_argument("--own-ddp", action="store_true", help="with allred's DistributedDataParallel on allred")
     parser.add_argument("--fast", action="store_true", help="the subset of subset.py, all of which passes on Gloo")
     parser.add_argument("--outcomes", type=Path, metavar="JSON", help="known outcomes; those of this run are added")
     parser.add_argument("--output", type=Path, metavar="MARKDOWN", help="where the list goes")
@@ -49,9 +50,9 @@ class Comparison:
         self.outcomes = outcomes
         self._lock = threading.Lock()
 
-    def run(self, column: Column, tests: str, seconds: int) -> None:
+    def run(self, column: Column, args: argparse.Namespace) -> None:
         counts = Counter[str]()
-        for outcome in run_column(column, tests, seconds):
+        for outcome in run_column(column, args.tests, args.seconds, args.own_ddp):
             counts[outcome.kind] += 1
             with self._lock:
                 self.outcomes.setdefault(column, {})[outcome.test] = outcome
@@ -68,7 +69,7 @@ def main() -> int:
         comparison.outcomes.update(subset.known_of_gloo(args.sizes))
     with ThreadPoolExecutor(max(1, args.jobs)) as threads:
         columns = [Column(backend, size) for size in args.sizes for backend in args.backends]
-        for done in [threads.submit(comparison.run, column, args.tests, args.seconds) for column in columns]:
+        for done in [threads.submit(comparison.run, column, args) for column in columns]:
             done.result()
     for column in columns if args.fast else ():
         if missing := set(subset.TESTS) - set(comparison.outcomes[column]):

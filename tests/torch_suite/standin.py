@@ -13,12 +13,14 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from torch import distributed as dist
+from torch import nn
 from torch._C._distributed_c10d import _DistributedBackendOptions
 from torch.distributed import distributed_c10d
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing._internal.distributed import distributed_test
 
 from allred import backend
+from allred.ddp import DistributedDataParallel as OwnDistributedDataParallel
 
 THREADS_OF_GLOO = 2
 
@@ -61,6 +63,11 @@ def install() -> None:
     distributed_c10d.ProcessGroupGloo = cast(Any, GlooStandIn)
     DistributedDataParallel._get_ddp_logging_data = _with_threads_of_gloo(DistributedDataParallel._get_ddp_logging_data)
     distributed_test.get_profiling_event = _with_titles_of_gloo(distributed_test.get_profiling_event)
+
+
+def install_ddp() -> None:
+    """From here on, whoever asks torch for DistributedDataParallel gets allred's. After install()."""
+    nn.parallel.DistributedDataParallel = OwnDistributedDataParallel  # type: ignore[misc]
 
 
 def _with_threads_of_gloo(get_data: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:

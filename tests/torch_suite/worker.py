@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--tests", default="", help="a regular expression")
     parser.add_argument("--seconds", type=int, default=90, help="after which a test counts as hanging")
+    parser.add_argument("--own-ddp", action="store_true", help="allred's DistributedDataParallel in place of torch's")
     parser.add_argument("--scratch", type=Path, required=True, help="an empty directory, for what torch leaves behind")
     args = parser.parse_args()
     os.environ.update(environment(args.size, args.seconds, args.scratch))
@@ -54,6 +55,8 @@ def main() -> None:
         import standin
 
         standin.install()
+        if args.own_ddp:
+            standin.install_ddp()
     forked.offer_all_to_all()
     check_single_threaded()
     for name in forked.test_names(args.tests):
