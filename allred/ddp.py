@@ -148,6 +148,11 @@ class DistributedDataParallel(torch.nn.parallel.DistributedDataParallel):  # typ
         self.process_group = new_process_group
         self.reducer._update_process_group(backend_of(new_process_group, "allred.DistributedDataParallel"))
 
+    def _set_ddp_runtime_logging_sample_rate(self, sample_rate: int) -> None:
+        """Nothing to sample: allred.trace has the times."""
+        if sample_rate < 1:
+            raise ValueError(f"sample_rate={sample_rate}: expected 1 or more")
+
     @property
     def _distributed_rank(self) -> int:
         rank: int = self.process_group.rank()

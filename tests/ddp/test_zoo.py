@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-from ddp.zoo import ZOO, Case
+from ddp.zoo import ZOO, Branches, Case, branching
 from torch.nn.parallel import DistributedDataParallel as TorchDDP
 
 from allred import DistributedDataParallel
@@ -52,3 +53,21 @@ def test_gradients_are_those_of_torch_on_gloo(ranks: Any, name: str) -> None:
 @pytest.mark.parametrize("name", ["layers", "unused branches", "sparse gradient", "static and partly unused"])
 def test_three_ranks(ranks: Any, name: str) -> None:
     ranks.run(3, agrees_with_gloo, name, False)
+
+
+def accumulates_like_gloo(rank: int, size: int) -> None:
+    """Parameters that a pass without synchronisation used count as used in the next."""
+    found = []
+    for wrapper, group in ((TorchDDP, dist.new_group(backend="gloo")), (DistributedDataParallel, None)):
+        torch.manual_seed(1)
+        module = Branches()
+        parallel: Any = wrapper(module, process_group=group, find_unused_parameters=True, **SMALL)
+        for step in range(STEPS):
+            with parallel.no_sync() if step % 2 == 0 else nullcontext():
+                branching(parallel, rank, step).backward()
+        found.append([parameter.grad for parameter in module.parameters()])
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0)
+
+
+def test_unused_parameters_of_accumulated_passes(ranks: Any) -> None:
+    ranks.run(2, accumulates_like_gloo)

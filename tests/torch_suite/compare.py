@@ -38,9 +38,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=90, help="after which a test counts as hanging")
     args = parser.parse_args()
     if args.fast:
-        args.tests = subset.pattern()
+        args.tests = subset.pattern(fast_tests(args))
     args.sizes = args.sizes or (subset.SIZES if args.fast else SIZES)
     return args
+
+
+def fast_tests(args: argparse.Namespace) -> tuple[str, ...]:
+    return subset.OWN_DDP if args.own_ddp else subset.TESTS
 
 
 class Comparison:
@@ -66,13 +70,13 @@ def main() -> int:
     args = parse_args()
     comparison = Comparison(load(args.outcomes) if args.outcomes else {})
     if args.fast:
-        comparison.outcomes.update(subset.known_of_gloo(args.sizes))
+        comparison.outcomes.update(subset.known_of_gloo(args.sizes, fast_tests(args)))
     with ThreadPoolExecutor(max(1, args.jobs)) as threads:
         columns = [Column(backend, size) for size in args.sizes for backend in args.backends]
         for done in [threads.submit(comparison.run, column, args) for column in columns]:
             done.result()
     for column in columns if args.fast else ():
-        if missing := set(subset.TESTS) - set(comparison.outcomes[column]):
+        if missing := set(fast_tests(args)) - set(comparison.outcomes[column]):
             sys.exit(f"torch {TORCH} has no tests of these names: {sorted(missing)}")
     if args.outcomes:
         save(comparison.outcomes, args.outcomes)

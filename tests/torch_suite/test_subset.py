@@ -12,7 +12,9 @@ COMPARE = Path(__file__).parent / "compare.py"
 
 
 @pytest.mark.timeout(300)
-def test_what_passes_on_gloo_passes_on_allred() -> None:
+@pytest.mark.parametrize("options", [[], ["--own-ddp"]], ids=["backend", "own DistributedDataParallel"])
+def test_what_passes_on_gloo_passes_on_allred(options: list[str]) -> None:
     pytest.importorskip("torch")
-    done = subprocess.run([sys.executable, COMPARE, "--fast", "--backends", "allred"], capture_output=True, text=True)
+    command = [sys.executable, COMPARE, "--fast", "--backends", "allred", *options]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

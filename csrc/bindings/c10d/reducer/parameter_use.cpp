@@ -1,16 +1,13 @@
 #include "bindings/c10d/reducer/parameter_use.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace allred::backend {
 
-void ParameterUse::begin(std::vector<int> unused) {
+void ParameterUse::clear() {
   // What an unfinished call still reads is not written to.
   counts_ = std::make_shared<std::vector<std::int32_t>>(counts_->size());
-  unused_ = std::move(unused);
   work_ = nullptr;
-  is_agreed_ = false;
 }
 
 std::vector<int> ParameterUse::take_unused() { return std::exchange(unused_, {}); }
@@ -29,7 +26,6 @@ void ParameterUse::start_agreement(Communicator& communicator, std::chrono::mill
 void ParameterUse::wait(CheckInterrupt check_interrupt) {
   if (!work_) return;
   std::exchange(work_, nullptr)->wait(std::nullopt, check_interrupt);
-  is_agreed_ = true;
 }
 
 }  // namespace allred::backend

@@ -18,7 +18,8 @@ class ParameterUse {
       : counts_(std::make_shared<std::vector<std::int32_t>>(num_parameters)) {}
 
   /// A pass begins: `unused` will get no gradients on this rank.
-  void begin(std::vector<int> unused);
+  void begin(std::vector<int> unused) { unused_ = std::move(unused); }
+  /// Also in passes that are not averaged: what they accumulate is, in the next that is.
   void mark_used(int parameter) { (*counts_)[static_cast<std::size_t>(parameter)] = 1; }
 
   /// Those of begin(), once a pass: they count as arrived with the first gradient that does.
@@ -30,13 +31,13 @@ class ParameterUse {
   void wait(CheckInterrupt check_interrupt);
   /// Whether any rank used it. After wait().
   bool is_used(int parameter) const { return (*counts_)[static_cast<std::size_t>(parameter)] != 0; }
-  bool is_agreed() const noexcept { return is_agreed_; }
+  /// A pass is over: nothing was used since.
+  void clear();
 
  private:
   std::shared_ptr<std::vector<std::int32_t>> counts_;
   std::vector<int> unused_;
   std::shared_ptr<CollectiveWork> work_;
-  bool is_agreed_ = false;
 };
 
 }  // namespace allred::backend

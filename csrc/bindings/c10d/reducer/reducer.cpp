@@ -134,20 +134,16 @@ void Reducer::prepare_for_backward(const std::vector<at::Tensor>& outputs) {
 
 void Reducer::gradient_arrived(int idx) {
   const std::lock_guard lock(mutex_);
+  if (agrees_on_use()) note_use(idx);
   if (!expects_gradients_) return;
   const auto place = static_cast<std::size_t>(idx);
   if (learns_graph()) {
     if (!has_begun_) begin_pass();
-    note_use(idx);
     if (calls_in_pass_[place]++ == 0 && !is_rebuilt_) first_order_.push_back(idx);
     return;
   }
   if (!has_begun_) begin_pass();
-  if (settings_.static_graph) {
-    if (--calls_left_[place] > 0) return;
-  } else {
-    note_use(idx);
-  }
+  if (settings_.static_graph && --calls_left_[place] > 0) return;
   mark_ready(idx);
   if (!arrivals_.all_launched()) return;
   start_agreement();
@@ -306,6 +302,7 @@ void Reducer::finish() {
   end_pass();
   if (error) std::rethrow_exception(error);
   for (std::size_t idx = 0; idx < num_parameters(); ++idx) hand_out(static_cast<int>(idx));
+  if (!settings_.static_graph) use_.clear();
 }
 
 void Reducer::land(int index, double factor) {
@@ -361,6 +358,7 @@ void Reducer::reset() {
   const std::lock_guard lock(mutex_);
   end_pass();
   arrivals_.begin();
+  use_.clear();
   futures_.clear();
 }
 
@@ -444,6 +442,11 @@ void Reducer::set_hook(Hook hook) {
   TORCH_CHECK(!hook_, "register_comm_hook: this model has a communication hook already");
   TORCH_CHECK(!has_begun_, "register_comm_hook: a backward pass is under way");
   hook_ = std::move(hook);
+}
+
+void Reducer::set_static_graph() {
+  TORCH_CHECK(pass_.number == 0, "static_graph: it has to be known before the first backward pass");
+  settings_.static_graph = true;
 }
 
 void Reducer::set_group(GroupPtr group) {

@@ -73,7 +73,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
 
   /// Averages by `hook` from now on. Throws where there is one.
   void set_hook(Hook hook);
-  void set_static_graph() { settings_.static_graph = true; }
+  void set_static_graph();
   void remove_hooks() { hooks_->remove(); }
   /// Waits for `future` at the end of the next backward pass.
   void add_future(c10::intrusive_ptr<c10::ivalue::Future> future) { futures_.push_back(std::move(future)); }
