@@ -97,7 +97,7 @@ class TopK:
     """State of the hook :func:`top_k` of one model.
 
     Args:
-        ratio: of a bucket's elements, how many a rank sends: those of largest magnitude, at least one. In (0, 1].
+        ratio: of the elements of a gradient, the share that a rank sends: the largest, at least one. In (0, 1].
         group: the model's process group; by default the default group.
 
     Raises:
@@ -138,22 +138,31 @@ def float16(state: dist.ProcessGroup | None, bucket: dist.GradBucket) -> Reduced
 def int8(state: Int8 | dist.ProcessGroup | None, bucket: dist.GradBucket) -> Reduced:
     """Gradients travel as codes of 8 bits with a scale for each 256 of them, 1/3.9 of the bytes of float32.
 
+    Those of one dimension, such as biases, travel as they are.
     A block of 256 that holds an infinity or NaN becomes NaN as a whole, on all ranks.
 
     Args:
         state: an :class:`Int8`, or as for :func:`bfloat16`.
         bucket: gradients of dtype float32, float64, float16 or bfloat16.
     """
-    if not isinstance(state, Int8):
-        return _compressed("int8", state, bucket)
-    residual = state.residuals.of(bucket) if state.residuals else None
-    return _compressed(state.codec, state.group, bucket, seed=state.seed, residual=residual)
+    own = state if isinstance(state, Int8) else Int8(state)
+    backend_of(_checked(own.group), "allred.hooks.int8")
+    vectors = _Vectors(bucket, own.group)
+    residual = own.residuals.of(bucket) if own.residuals else None
+
+    def restore(done: Reduced) -> torch.Tensor:
+        reduced = done.value()
+        vectors.restore()
+        return reduced
+
+    return _compressed(own.codec, own.group, bucket, seed=own.seed, residual=residual).then(restore)
 
 
 def top_k(state: TopK, bucket: dist.GradBucket) -> Reduced:
-    """Each rank sends the few gradients of largest magnitude, as pairs of index and value.
+    """Each rank sends, of each matrix, the few gradients of largest magnitude, as pairs of index and value.
 
-    What it does not send it keeps, and adds to its gradients of the next step.
+    What it does not send it keeps, and adds to its gradients of the next step. Gradients of one dimension travel as
+    they are.
 
     Args:
         state: a :class:`TopK`.
@@ -162,11 +171,11 @@ def top_k(state: TopK, bucket: dist.GradBucket) -> Reduced:
     if not isinstance(state, TopK):
         raise TypeError(f"allred.hooks.top_k: its state must be an allred.hooks.TopK, got {type(state).__name__}")
     backend_of(state.group, "allred.hooks.top_k")
+    vectors = _Vectors(bucket, state.group)
     gradients = bucket.buffer()
     residual = state.residuals.of(bucket).add_(gradients)
     size = dist.get_world_size(state.group)
-    pairs = torch.empty((2, ceil(state.ratio * gradients.numel())), dtype=torch.int32)
-    _core.take_top_k(pairs[0], pairs[1].view(torch.float32), residual)
+    pairs = _take_largest(state.ratio, bucket, residual)
     everyones = torch.empty((size, *pairs.shape), dtype=torch.int32)
     work = dist.all_gather(list(everyones), pairs, group=state.group, async_op=True)
 
@@ -175,9 +184,62 @@ def top_k(state: TopK, bucket: dist.GradBucket) -> Reduced:
         mean = torch.zeros(gradients.numel())
         for indices, values in everyones:
             _core.add_pairs(mean, indices, values.view(torch.float32), scale=1 / size)
-        return gradients.copy_(mean)
+        gradients.copy_(mean)
+        vectors.restore()
+        return gradients
 
     return work.get_future().then(add)
+
+
+def _take_largest(ratio: float, bucket: dist.GradBucket, residual: torch.Tensor) -> torch.Tensor:
+    """Takes the largest elements of each matrix out of the residual: rows of indices in the bucket, and of values.
+
+    Of each by itself: beside one whose gradients are larger, a matrix would not be trained.
+    """
+    counts = [gradient.numel() for gradient in bucket.gradients()]
+    chosen = [
+        ceil(ratio * count) if _is_matrix(of) else 0 for of, count in zip(bucket.gradients(), counts, strict=True)
+    ]
+    pairs = torch.empty((2, sum(chosen)), dtype=torch.int32)
+    offset = 0
+    for part, piece in zip(pairs.split(chosen, dim=1), residual.split(counts), strict=True):
+        if part.numel():
+            _core.take_top_k(part[0], part[1].view(torch.float32), piece)
+            part[0] += offset
+        offset += piece.numel()
+    return pairs
+
+
+def _is_matrix(gradient: torch.Tensor) -> bool:
+    dimensions: int = gradient.dim()
+    return dimensions > 1
+
+
+class _Vectors:
+    """The gradients of biases, norms and the like, which travel as they are, ahead of the rest of their bucket.
+
+    They are few bytes, and beside larger neighbours little would be left of them. From here until restore(), which may
+    run in a callback, they are zeros in the bucket.
+    """
+
+    def __init__(self, bucket: dist.GradBucket, group: dist.ProcessGroup | None) -> None:
+        self._gradients = [gradient for gradient in bucket.gradients() if not _is_matrix(gradient)]
+        self._work = None
+        if not self._gradients:
+            return
+        self._flat = torch.cat([gradient.reshape(-1) for gradient in self._gradients])
+        for gradient in self._gradients:
+            gradient.zero_()
+        self._work = dist.all_reduce(self._flat, dist.ReduceOp.AVG, group=group, async_op=True)
+
+    def restore(self) -> None:
+        """Waits for their mean and puts it into the bucket."""
+        if self._work is None:
+            return
+        self._work.wait()
+        pieces = self._flat.split([gradient.numel() for gradient in self._gradients])
+        for gradient, piece in zip(self._gradients, pieces, strict=True):
+            gradient.copy_(piece.view_as(gradient))
 
 
 def _compressed(
@@ -188,13 +250,17 @@ def _compressed(
     seed: int = 0,
     residual: torch.Tensor | None = None,
 ) -> Reduced:
-    if group is not None and not isinstance(group, dist.ProcessGroup):
-        raise TypeError(f"allred.hooks: the state must be a process group or None, got {type(group).__name__}")
-    backend = backend_of(group, f"allred.hooks.{codec}")
+    backend = backend_of(_checked(group), f"allred.hooks.{codec}")
     work = backend.compressed_all_reduce(
         bucket.buffer(), codec, op=dist.ReduceOp.AVG, seed=seed, residual=residual, async_op=True
     )
     return work.get_future().then(lambda done: done.value()[0])
+
+
+def _checked(group: dist.ProcessGroup | None) -> dist.ProcessGroup | None:
+    if group is not None and not isinstance(group, dist.ProcessGroup):
+        raise TypeError(f"allred.hooks: the state must be a process group or None, got {type(group).__name__}")
+    return group
 
 
 # ---- the optimiser ----

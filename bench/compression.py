@@ -75,6 +75,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure what gradient compression costs, on the ranks of a launcher.")
     parser.add_argument("--steps", type=int, default=300, help="of training a codec (%(default)s)")
     parser.add_argument("--seeds", type=int, default=2, help="each trains once a codec (%(default)s)")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to train, float32 first (all)")
     parser.add_argument("--output", type=Path, default=BENCH / "results" / "compression.json", help="(%(default)s)")
     return parser.parse_args()
 
@@ -84,7 +85,7 @@ def main() -> None:
     dist.init_process_group("allred", init_method="allred://", timeout=timedelta(minutes=5))
     torch.set_num_threads(1)
     with allred.init() as comm:
-        training, real = train_all(arguments.steps, arguments.seeds)
+        training, real = train_all(arguments.ways, arguments.steps, arguments.seeds)
         rng = np.random.default_rng(comm.rank)
         gradients = {"normal": rng.standard_normal(real.size, dtype=np.float32), "real": real}
         accuracy = {name: accuracy_of(comm, values) for name, values in gradients.items()}
@@ -110,14 +111,14 @@ def main() -> None:
 # ---- training ----
 
 
-def train_all(steps: int, seeds: int) -> tuple[list[Record], Array]:
+def train_all(ways: list[str], steps: int, seeds: int) -> tuple[list[Record], Array]:
     """The losses of each way to train, and this rank's own gradients in the midst of the first float32 run."""
     records: list[Record] = []
     gradients = np.empty(0, np.float32)
-    for name, make in WAYS.items():
+    for name in ways:
         runs = []
         for seed in range(seeds):
-            run, own = train(make(), steps, seed)
+            run, own = train(WAYS[name](), steps, seed)
             runs.append(run)
             gradients = own if gradients.size == 0 else gradients
         pairs = list(zip(runs, records[0]["runs"] if records else runs, strict=True))
