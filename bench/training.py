@@ -6,7 +6,11 @@
 
 Each model is trained in all ways by turns, a few steps a turn, from the same weights on batches of the same shape. The
 way "alone" averages nothing: what another way takes beyond it is communication that the backward pass did not hide. A
-step's time is that of the slowest rank; medians over all steps. Rank 0 prints the tables and writes the file.
+step's time is that of the slowest rank; medians over all steps. Rank 0 prints a table and writes the file.
+
+Freed gradients that malloc gives back to the system are faulted in again, page by page, on whichever way is then at
+work: a third of a step in some runs, none in others. MALLOC_MMAP_THRESHOLD_=4000000000
+MALLOC_TRIM_THRESHOLD_=8000000000 in the environment keeps them, for all ways alike.
 """
 
 from __future__ import annotations
@@ -76,6 +80,7 @@ def main() -> None:
         }
         output = arguments.output or BENCH / "results" / f"training_{dist.get_world_size()}_ranks.json"
         output.write_text(json.dumps(report, indent=1) + "\n")
+        print(table(rows), flush=True)
     dist.destroy_process_group()
 
 
@@ -165,8 +170,21 @@ def report_on(name: str, num_parameters: int, times: dict[str, list[float]]) -> 
         "all_ms": {way: [round(1e3 * each, 3) for each in seconds] for way, seconds in times.items()},
     }
     if dist.get_rank() == 0:
-        print(json.dumps({key: value for key, value in row.items() if key != "all_ms"}), flush=True)
+        print(name, row["step_ms"], flush=True)
     return row
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """In Markdown; milliseconds."""
+    lines = [
+        "| model | parameters | alone | torch on Gloo | torch on allred | allred | of Gloo's | not hidden, of it |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        steps = " | ".join(f"{each:.1f}" for each in row["step_ms"].values())
+        name, count = row["name"].split("-")[0], f"{row['parameters'] / 1e6:.1f} M"
+        lines.append(f"| {name} | {count} | {steps} | {row['of_gloo']:.2f} | {row['not_hidden_of_gloo']:.2f} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

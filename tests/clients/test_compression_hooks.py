@@ -65,6 +65,25 @@ def test_top_k_of_all_elements_is_the_mean(ranks: Any) -> None:
     ranks.run(2, all_of_top_k)
 
 
+def spares_vectors(rank: int, size: int, name: str) -> None:
+    """Those of one dimension are exact, and each matrix gets some of what is sent, however small its gradients."""
+    import allred
+
+    state, hook = allred.hooks.from_compression(name)
+    expected = gradients_alone(*range(size))
+    for gradient, exact in zip(gradients_of(rank, state, hook, steps=1), expected, strict=True):
+        if gradient.dim() == 1:
+            torch.testing.assert_close(gradient.double(), exact, rtol=1e-5, atol=1e-7)
+        else:
+            assert not torch.allclose(gradient.double(), exact, rtol=1e-5, atol=1e-7)
+            assert gradient.count_nonzero() > 0
+
+
+@pytest.mark.parametrize("name", ["int8", "int8_stochastic", "topk"])
+def test_vectors_travel_as_they_are_and_no_matrix_is_left_out(ranks: Any, name: str) -> None:
+    ranks.run(2, spares_vectors, name)
+
+
 def keeps_what_was_lost(rank: int, size: int, name: str) -> None:
     """What has been applied and what is kept add up to all gradients so far, though buckets change after one step."""
     import allred

@@ -118,6 +118,7 @@ bool Reducer::rebuild_buckets() {
 
 void Reducer::prepare_for_backward(const std::vector<at::Tensor>& outputs) {
   check_ended();
+  await_leftovers();
   const std::lock_guard lock(mutex_);
   expects_gradients_ = true;
   ++pass_.num_forwards;
@@ -300,18 +301,35 @@ void Reducer::finish() {
     });
   }
   end_pass();
-  if (error) std::rethrow_exception(error);
-  for (std::size_t idx = 0; idx < num_parameters(); ++idx) hand_out(static_cast<int>(idx));
+  if (!error) {
+    for (std::size_t idx = 0; idx < num_parameters(); ++idx) hand_out(static_cast<int>(idx));
+  }
   if (!settings_.static_graph) use_.clear();
+  if (error) std::rethrow_exception(error);
+}
+
+void Reducer::await(Flight& flight) const {
+  if (flight.reduction) flight.reduction->wait(group_->check_interrupt());
+  if (flight.work) flight.work->wait();
+  if (flight.future) flight.future->wait();
+}
+
+/// Of a pass that failed: nobody may still work on the buckets when the next one fills them.
+void Reducer::await_leftovers() {
+  for (Flight& flight : flights_) {
+    try {
+      await(flight);
+    } catch (const std::exception&) {  // its pass is an error already
+    }
+    flight = {};
+  }
 }
 
 void Reducer::land(int index, double factor) {
   Flight flight = std::exchange(flights_[static_cast<std::size_t>(index)], {});
   GradientBucket& bucket = buckets_[static_cast<std::size_t>(index)];
-  if (flight.reduction) flight.reduction->wait(group_->check_interrupt());
-  if (flight.work) flight.work->wait();
+  await(flight);
   if (flight.future) {
-    flight.future->wait();
     const at::Tensor result = hook_->parseHookResult(flight.future->value());
     if (bucket.is_sparse()) {
       bucket.set_sparse(result);
@@ -408,11 +426,7 @@ void Reducer::reduce_zeros() {
                                                  BackwardPass{pass_.number, 0}, group_->timeout());
       }
     }
-    for (Flight& flight : flights) {
-      if (flight.reduction) flight.reduction->wait(group_->check_interrupt());
-      if (flight.work) flight.work->wait();
-      if (flight.future) flight.future->wait();
-    }
+    for (Flight& flight : flights) await(flight);
   });
   if (learns_graph()) agree_on_no_use();
 }

@@ -111,6 +111,8 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
   Flight start_sparse(const at::Tensor& gradient) const;
   void start_agreement();
   void finish();
+  void await(Flight& flight) const;
+  void await_leftovers();
   void land(int bucket, double factor);
   void hand_out(int parameter);
   double factor_for_active_ranks();
