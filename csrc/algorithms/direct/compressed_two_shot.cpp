@@ -65,7 +65,8 @@ class CompressedTwoShot {
                          .divisor = call_.op == ReduceOp::avg ? size_ : 1,
                          .codec = codec_,
                          .key = key(call_.size())});
-      call_.for_each_peer([&](int peer) {
+      if (call_.compression.residual != nullptr) keep_lost_of_sum(tile, sum.data());
+      call_.for_each_peer([&](int peer) {  // over what was summed
         copy_bytes(slot(peer, self, round) + offset, sum.data(), compressed_bytes(codec_, tile.count));
       });
       put(tile, sum.data());
@@ -127,6 +128,27 @@ class CompressedTwoShot {
       values[idx] = std::isfinite(lost) ? lost : 0.0f;
     }
     from_float32(residual_at(tile), values.data(), tile.count, DType::float32);
+  }
+
+  /// The sum is rounded as well, by this rank alone, which sends what that lost with its next contribution. Without it
+  /// an element that is small beside its block would never arrive: what one rank sends of it now and then is less than
+  /// a code of the average.
+  void keep_lost_of_sum(Chunk tile, const std::byte* compressed) const {
+    Tile sum{};
+    Tile part;
+    for (const void* source : call_.sources) {
+      decompress(part.data(), source, tile.count, codec_);
+      for (std::size_t idx = 0; idx < tile.count; ++idx) sum[idx] += part[idx];
+    }
+    decompress(part.data(), compressed, tile.count, codec_);
+    const float times = call_.op == ReduceOp::avg ? static_cast<float>(size_) : 1.0f;
+    Tile residual;
+    to_float32(residual.data(), residual_at(tile), tile.count, DType::float32);
+    for (std::size_t idx = 0; idx < tile.count; ++idx) {
+      const float lost = sum[idx] - times * part[idx];
+      if (std::isfinite(lost)) residual[idx] += lost;
+    }
+    from_float32(residual_at(tile), residual.data(), tile.count, DType::float32);
   }
 
   void put(Chunk tile, const std::byte* compressed) const {
