@@ -55,7 +55,7 @@ struct Compression {
   Codec codec = Codec::none;
   std::uint64_t seed = 0;  // int8_stochastic: of this rank's random numbers
   /// Error feedback: one float32 an element. They are added to this rank's input before it is compressed, and replaced
-  /// by what compressing it lost. Null: what is lost is lost.
+  /// by what compressing it lost, and by what compressing the sum lost where this rank does that. Null: it is lost.
   void* residual = nullptr;
 
   bool is_on() const noexcept { return codec != Codec::none; }
