@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -150,6 +152,26 @@ def has_gradients_twice(rank: int, size: int) -> None:
 )
 def test_all_ranks_learn_of_it(ranks: Any, body: Callable[..., None]) -> None:
     ranks.run(2, body)
+
+
+def dies_between_buckets(rank: int, size: int) -> str:
+    parallel = DistributedDataParallel(layers(), bucket_cap_mb=SMALL)
+    goes_on(parallel, rank)
+    goes_on(parallel, rank)
+
+    def die(_: torch.Tensor) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if rank == 1:
+        parallel.module[0].weight.register_hook(die)
+    return text_of_error(lambda: goes_on(parallel, rank))
+
+
+def test_a_rank_that_dies_in_the_middle_of_a_pass(ranks: Any) -> None:
+    survivor, _, other = ranks.run(3, dies_between_buckets, dying=[1])
+    for text in (survivor, other):
+        assert "rank 1" in text
+        assert "all_reduce(op=avg" in text
 
 
 @pytest.mark.parametrize(
