@@ -111,6 +111,31 @@ def logs(rank: int, size: int) -> None:
     assert data["bucket_cap_bytes"] == 2 << 20
 
 
+def learns_digits(rank: int, size: int) -> None:
+    from sklearn.datasets import load_digits
+
+    images, digits = (torch.from_numpy(part) for part in load_digits(return_X_y=True))
+    images = (images / 16).float()
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
+    parallel = DistributedDataParallel(module)
+    stepper = torch.optim.Adam(parallel.parameters(), lr=0.01)
+    mine = torch.arange(1400)[rank::size]
+    for _ in range(20):
+        for part in mine[torch.randperm(len(mine))].split(64):
+            stepper.zero_grad()
+            torch.nn.functional.cross_entropy(parallel(images[part]), digits[part]).backward()
+            stepper.step()
+    accuracy = (module(images[1400:]).argmax(1) == digits[1400:]).float().mean().item()
+    assert accuracy > 0.88, accuracy
+    assert_same_on_all_ranks(module, size)
+
+
+def test_learns_the_digits(ranks: Any) -> None:
+    pytest.importorskip("sklearn")
+    ranks.run(2, learns_digits)
+
+
 @pytest.mark.parametrize(
     "body",
     [
