@@ -82,15 +82,17 @@ def raises_in_a_hook(rank: int, size: int) -> None:
     goes_on(parallel, rank)
 
 
-def raises_in_backward(rank: int, size: int) -> None:
-    parallel = DistributedDataParallel(layers(), bucket_cap_mb=SMALL)
+def raises_in_backward(rank: int, size: int, module: nn.Module, first: str, **options: Any) -> None:
+    parallel = DistributedDataParallel(module, bucket_cap_mb=SMALL, **options)
     goes_on(parallel, rank)
     goes_on(parallel, rank)
+    weight = module.get_parameter(first)
+    expected = weight.grad.clone()
 
     def break_off(_: torch.Tensor) -> None:
         raise ValueError("out of paper")
 
-    handle = parallel.module[0].weight.register_hook(break_off) if rank == 1 else None
+    handle = weight.register_hook(break_off) if rank == 1 else None
 
     def step_and_next() -> None:
         try:
@@ -99,14 +101,22 @@ def raises_in_backward(rank: int, size: int) -> None:
             parallel(inputs(rank, 0))
 
     texts = texts_of(step_and_next, size)
-    assert "did not end" in texts[1]
-    assert "0.weight" in texts[1]
+    for text in texts:
+        assert "did not end" in text
+        assert first in text
     assert "rank 1" in texts[0]
-    assert "did not end" in texts[0]
-    assert "0.weight" in texts[0]
     if handle:
         handle.remove()
     goes_on(parallel, rank)
+    torch.testing.assert_close(weight.grad, expected, rtol=0, atol=0)
+
+
+def raises_in_a_backward(rank: int, size: int) -> None:
+    raises_in_backward(rank, size, layers(), "0.weight")
+
+
+def raises_in_a_backward_of_a_static_graph(rank: int, size: int) -> None:
+    raises_in_backward(rank, size, AlwaysUnused(), "used.0.weight", static_graph=True)
 
 
 def skips_a_backward(rank: int, size: int) -> None:
@@ -144,7 +154,8 @@ def has_gradients_twice(rank: int, size: int) -> None:
         has_another_model,
         freezes_a_layer,
         raises_in_a_hook,
-        raises_in_backward,
+        raises_in_a_backward,
+        raises_in_a_backward_of_a_static_graph,
         skips_a_backward,
         leaves_parameters_unused,
         has_gradients_twice,

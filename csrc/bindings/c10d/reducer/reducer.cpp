@@ -304,7 +304,7 @@ void Reducer::finish() {
   if (!error) {
     for (std::size_t idx = 0; idx < num_parameters(); ++idx) hand_out(static_cast<int>(idx));
   }
-  if (!settings_.static_graph) use_.clear();
+  if (!has_learned_graph_) use_.clear();
   if (error) std::rethrow_exception(error);
 }
 
@@ -376,7 +376,7 @@ void Reducer::reset() {
   const std::lock_guard lock(mutex_);
   end_pass();
   arrivals_.begin();
-  use_.clear();
+  if (!has_learned_graph_) use_.clear();
   futures_.clear();
 }
 
