@@ -18,6 +18,16 @@ struct BucketDetails final : RequestDetails {
   BackwardPass pass;
 };
 
+/// Marks in a trace the time from a bucket's being full to the end of `work`.
+void trace_bucket(const std::shared_ptr<Recorder>& recorder, const BucketBuffer& buffer, Work& work) {
+  if (!recorder->is_on()) return;
+  const std::uint64_t bytes = buffer.count * size_of(buffer.dtype);
+  recorder->instant("bucket ready", buffer.index, bytes);
+  work.on_done([recorder, begin = recorder->now(), index = buffer.index, bytes](const Work&) {
+    recorder->span("bucket", begin, index, bytes);
+  });
+}
+
 }  // namespace
 
 BucketReduction::BucketReduction(Communicator& communicator, const BucketBuffer& buffer, const BackwardPass& pass,
@@ -34,15 +44,6 @@ BucketReduction::BucketReduction(Communicator& communicator, const BucketBuffer&
                                .keepalive = details,
                                .details = details.get()});
   trace_bucket(communicator.recorder(), buffer, *work_);
-}
-
-void trace_bucket(const std::shared_ptr<Recorder>& recorder, const BucketBuffer& buffer, Work& work) {
-  if (!recorder->is_on()) return;
-  const std::uint64_t bytes = buffer.count * size_of(buffer.dtype);
-  recorder->instant("bucket ready", buffer.index, bytes);
-  work.on_done([recorder, begin = recorder->now(), index = buffer.index, bytes](const Work&) {
-    recorder->span("bucket", begin, index, bytes);
-  });
 }
 
 }  // namespace allred

@@ -42,7 +42,4 @@ class BucketReduction {
   std::shared_ptr<CollectiveWork> work_;
 };
 
-/// Marks in a trace the time from a bucket's being full to the end of `work`.
-void trace_bucket(const std::shared_ptr<Recorder>& recorder, const BucketBuffer& buffer, Work& work);
-
 }  // namespace allred

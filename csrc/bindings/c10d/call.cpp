@@ -1,10 +1,10 @@
 #include "bindings/c10d/call.hpp"
 
 #include <ATen/MemoryOverlap.h>
-#include <ATen/core/LegacyTypeDispatch.h>
 
 #include <algorithm>
 
+#include "bindings/c10d/below_autograd.hpp"
 #include "bindings/c10d/convert.hpp"
 #include "bindings/c10d/errors.hpp"
 
@@ -47,13 +47,6 @@ void check_writable(const at::Tensor& tensor, const Argument& argument) {
   if (at::has_internal_overlap(tensor) != at::MemOverlap::Yes) return;
   throw_invalid(argument.describe() +
                 " has elements that share memory (it was expanded), so no result can be written to it; clone() it");
-}
-
-/// What the engine does to a tensor is no more visible to autograd than a write through its pointer, wherever the
-/// data went through.
-void copy_data(const at::Tensor& to, const at::Tensor& from) {
-  const at::AutoDispatchBelowADInplaceOrView below_autograd;
-  to.copy_(from);
 }
 
 std::size_t engine_count(const at::Tensor& tensor) { return elements_to_move(tensor).count; }

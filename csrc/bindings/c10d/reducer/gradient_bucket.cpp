@@ -5,8 +5,8 @@
 
 namespace allred::backend {
 
-GradientBucket::GradientBucket(std::vector<int> gradients, std::vector<at::Tensor> parameters, bool is_sparse)
-    : gradients_(std::move(gradients)), parameters_(std::move(parameters)), is_sparse_(is_sparse) {
+GradientBucket::GradientBucket(std::vector<at::Tensor> parameters, bool is_sparse)
+    : parameters_(std::move(parameters)), is_sparse_(is_sparse) {
   std::size_t offset = 0;
   for (const at::Tensor& parameter : parameters_) {
     offsets_.push_back(offset);
@@ -33,14 +33,14 @@ void GradientBucket::allocate(const std::shared_ptr<Communicator>& communicator)
   }
 }
 
-BucketBuffer GradientBucket::buffer(int index, int num_buckets) const {
-  const Elements elements = elements_to_reduce(flat_, "DistributedDataParallel");
+BucketBuffer bucket_buffer(const at::Tensor& contents, int index, int num_buckets) {
+  const Elements elements = elements_to_reduce(contents, "DistributedDataParallel");
   return {.index = index,
           .num_buckets = num_buckets,
-          .data = flat_.mutable_data_ptr(),
+          .data = contents.mutable_data_ptr(),
           .count = elements.count,
           .dtype = elements.dtype,
-          .keepalive = std::make_shared<at::Tensor>(flat_)};
+          .keepalive = std::make_shared<at::Tensor>(contents)};
 }
 
 ::c10d::GradBucket GradientBucket::grad_bucket(const at::Tensor& contents, int index, int num_buckets) const {

@@ -16,10 +16,8 @@ namespace allred::backend {
 /// A sparse gradient is a bucket by itself, with no memory of its own. Used by one thread at a time.
 class GradientBucket {
  public:
-  GradientBucket(std::vector<int> gradients, std::vector<at::Tensor> parameters, bool is_sparse);
+  GradientBucket(std::vector<at::Tensor> parameters, bool is_sparse);
 
-  const std::vector<int>& gradients() const noexcept { return gradients_; }
-  const std::vector<at::Tensor>& parameters() const noexcept { return parameters_; }
   bool is_sparse() const noexcept { return is_sparse_; }
   std::size_t bytes() const noexcept;
 
@@ -32,19 +30,20 @@ class GradientBucket {
   /// The flat tensor; of a sparse bucket, the gradient.
   void set_sparse(at::Tensor gradient) { flat_ = std::move(gradient); }
 
-  BucketBuffer buffer(int index, int num_buckets) const;
   /// As communication hooks get it, its gradients in `contents`.
   ::c10d::GradBucket grad_bucket(const at::Tensor& contents, int index, int num_buckets) const;
   /// No gradients, of the same shape.
   at::Tensor zeros() const;
 
  private:
-  std::vector<int> gradients_;
   std::vector<at::Tensor> parameters_;
   bool is_sparse_;
   at::Tensor flat_;
   std::vector<at::Tensor> views_;
   std::vector<std::size_t> offsets_, lengths_;  // in elements
 };
+
+/// The contents of a bucket that is not sparse, as the engine sees them.
+BucketBuffer bucket_buffer(const at::Tensor& contents, int index, int num_buckets);
 
 }  // namespace allred::backend

@@ -1,6 +1,5 @@
 #include "bindings/c10d/reducer/reducer.hpp"
 
-#include <ATen/core/LegacyTypeDispatch.h>
 #include <c10/util/Exception.h>
 #include <torch/csrc/autograd/engine.h>
 
@@ -9,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "bindings/c10d/below_autograd.hpp"
 #include "bindings/c10d/convert.hpp"
 #include "bindings/c10d/errors.hpp"
 
@@ -17,12 +17,6 @@ namespace {
 
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kMostNames = 8;  // of an error's text
-
-/// What we do to gradients is not to be differentiated.
-void copy_data(const at::Tensor& to, const at::Tensor& from) {
-  const at::AutoDispatchBelowADInplaceOrView below_autograd;
-  to.copy_(from);
-}
 
 bool shares_memory(const at::Tensor& left, const at::Tensor& right) {
   return left.defined() && left.const_data_ptr() == right.const_data_ptr() && left.is_alias_of(right);
@@ -49,13 +43,18 @@ Reducer::Reducer(GroupPtr group, ModelParameters parameters, const ReducerSettin
       settings_(settings),
       use_(parameters_.tensors.size()),
       calls_in_pass_(parameters_.tensors.size()) {
-  std::vector<int> last_first(num_parameters());
-  std::iota(last_first.rbegin(), last_first.rend(), 0);
-  build_buckets(last_first);
+  build_first_buckets();
 }
 
 void Reducer::follow_autograd() {
   hooks_ = std::make_unique<GradientHooks>(parameters_.tensors, [this](int idx) { gradient_arrived(idx); });
+}
+
+/// Gradients mostly come in the reverse order of their parameters.
+void Reducer::build_first_buckets() {
+  std::vector<int> last_first(num_parameters());
+  std::iota(last_first.rbegin(), last_first.rend(), 0);
+  build_buckets(last_first);
 }
 
 /// Where the order of arrival is not known yet, and will be, all gradients travel together at the end.
@@ -66,7 +65,7 @@ void Reducer::build_buckets(const std::vector<int>& order) {
     const Elements elements = elements_to_reduce(tensor, "DistributedDataParallel");
     shapes.push_back({elements.count, elements.dtype, parameters_.has_sparse_gradient[idx]});
   }
-  const bool in_order = is_rebuilt_ || (settings_.find_unused && !settings_.static_graph);
+  const bool in_order = is_rebuilt_ || finds_unused();
   const std::vector<std::vector<int>> assigned =
       assign_buckets(shapes, order, in_order ? settings_.capacity : BucketCapacity{kNoLimit, kNoLimit});
   arrivals_ = Arrivals(assigned, static_cast<int>(num_parameters()));
@@ -78,15 +77,13 @@ void Reducer::build_buckets(const std::vector<int>& order) {
       places_[static_cast<std::size_t>(idx)] = {buckets_.size(), tensors.size()};
       tensors.push_back(parameter(idx));
     }
-    buckets_.emplace_back(gradients, std::move(tensors), shapes[static_cast<std::size_t>(gradients.front())].is_sparse);
+    buckets_.emplace_back(std::move(tensors), shapes[static_cast<std::size_t>(gradients.front())].is_sparse);
   }
   flights_.clear();
   flights_.resize(buckets_.size());
 }
 
 // ---- before a pass ----
-
-void Reducer::prepare_for_forward() { check_ended(); }
 
 void Reducer::check_ended() {
   if (!has_begun_) return;
@@ -99,7 +96,7 @@ void Reducer::check_ended() {
 }
 
 bool Reducer::rebuild_buckets() {
-  if (is_rebuilt_ || first_order_.empty() || (settings_.find_unused && !settings_.static_graph)) return false;
+  if (is_rebuilt_ || first_order_.empty() || finds_unused()) return false;
   check_ended();
   is_rebuilt_ = true;
   std::vector<int> order = first_order_;
@@ -123,11 +120,11 @@ void Reducer::prepare_for_backward(const std::vector<at::Tensor>& outputs) {
   expects_gradients_ = true;
   ++pass_.num_forwards;
   arrivals_.begin();
-  if (settings_.static_graph && has_learned_graph_) {
+  if (has_learned_graph_) {
     calls_left_ = calls_in_pass_;
     return;
   }
-  use_.begin(settings_.find_unused && !settings_.static_graph ? hooks_->unreached_from(outputs) : std::vector<int>());
+  use_.begin(finds_unused() ? hooks_->unreached_from(outputs) : std::vector<int>());
   std::ranges::fill(calls_in_pass_, 0);
 }
 
@@ -237,7 +234,7 @@ void Reducer::put_into_bucket(int idx) {
 void Reducer::launch(int bucket) {
   if (is_alone()) return;
   const auto idx = static_cast<std::size_t>(bucket);
-  translating([&] { flights_[idx] = start(buckets_[idx], bucket); });
+  translating([&] { flights_[idx] = start(bucket, buckets_[idx].flat(), agreed_pass()); });
   ++num_launched_;
 }
 
@@ -245,17 +242,19 @@ BackwardPass Reducer::agreed_pass() const noexcept {
   return {.number = pass_.number, .num_forwards = num_active_ ? 0 : pass_.num_forwards};
 }
 
-Reducer::Flight Reducer::start(GradientBucket& bucket, int index) {
-  if (hook_) return start_hook(bucket, bucket.flat(), index);
-  if (bucket.is_sparse()) return start_sparse(bucket.flat());
+Reducer::Flight Reducer::start(int index, const at::Tensor& contents, const BackwardPass& pass) {
+  const GradientBucket& bucket = buckets_[static_cast<std::size_t>(index)];
+  if (hook_) return start_hook(bucket, contents, index);
+  if (bucket.is_sparse()) return start_sparse(contents);
   Flight flight;
-  flight.reduction.emplace(*group_->communicator(), bucket.buffer(index, static_cast<int>(buckets_.size())),
-                           agreed_pass(), group_->timeout());
+  flight.reduction.emplace(*group_->communicator(), bucket_buffer(contents, index, static_cast<int>(buckets_.size())),
+                           pass, group_->timeout());
   return flight;
 }
 
 Reducer::Flight Reducer::start_hook(const GradientBucket& bucket, const at::Tensor& contents, int index) {
   Flight flight;
+  flight.contents = contents;
   flight.launched = group_->communicator()->recorder()->now();
   group_->communicator()->recorder()->instant("bucket ready", index, bucket.bytes());
   ::c10d::GradBucket grad_bucket = bucket.grad_bucket(contents, index, static_cast<int>(buckets_.size()));
@@ -407,24 +406,9 @@ std::string Reducer::describe_missing() const {
 
 void Reducer::reduce_zeros() {
   translating([&] {
-    std::vector<at::Tensor> contents;
     std::vector<Flight> flights;
     for (std::size_t idx = 0; idx < buckets_.size(); ++idx) {
-      const int index = static_cast<int>(idx);
-      GradientBucket& bucket = buckets_[idx];
-      contents.push_back(bucket.zeros());
-      if (hook_) {
-        flights.push_back(start_hook(bucket, contents.back(), index));
-      } else if (bucket.is_sparse()) {
-        flights.push_back(start_sparse(contents.back()));
-      } else {
-        GradientBucket zeros(bucket.gradients(), bucket.parameters(), false);
-        zeros.allocate(group_->communicator());
-        zeros.flat().zero_();
-        flights.emplace_back().reduction.emplace(*group_->communicator(),
-                                                 zeros.buffer(index, static_cast<int>(buckets_.size())),
-                                                 BackwardPass{pass_.number, 0}, group_->timeout());
-      }
+      flights.push_back(start(static_cast<int>(idx), buckets_[idx].zeros(), {pass_.number, 0}));
     }
     for (Flight& flight : flights) await(flight);
   });
@@ -467,9 +451,7 @@ void Reducer::set_group(GroupPtr group) {
   check_finished();
   group_ = std::move(group);
   is_rebuilt_ = false;
-  std::vector<int> order(num_parameters());
-  std::iota(order.rbegin(), order.rend(), 0);
-  build_buckets(order);
+  build_first_buckets();
 }
 
 std::vector<std::size_t> Reducer::bucket_bytes() const {

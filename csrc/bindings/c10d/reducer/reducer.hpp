@@ -54,7 +54,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
 
   // ---- a step, in order ----
   /// Throws where the pass before did not end.
-  void prepare_for_forward();
+  void check_ended();
   /// Changes to buckets in the order of arrival, where it is time to; collective. Returns whether it did.
   bool rebuild_buckets();
   /// The next backward pass is to be averaged. `outputs` are those of the forward pass, where it has to find parameters
@@ -91,14 +91,18 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
     std::optional<BucketReduction> reduction;
     c10::intrusive_ptr<::c10d::Work> work;
     c10::intrusive_ptr<c10::ivalue::Future> future;
-    TraceTime launched;  // where it is traced here
+    at::Tensor contents;  // which a hook may count on
+    TraceTime launched;   // where it is traced here
   };
 
   bool is_alone() const { return group_->getSize() == 1 && hook_ == nullptr; }
   /// In the first pass of a static graph gradients are only counted: they may come several times each.
   bool learns_graph() const noexcept { return settings_.static_graph && !has_learned_graph_; }
-  bool agrees_on_use() const noexcept { return settings_.static_graph ? learns_graph() : settings_.find_unused; }
+  /// In each pass anew, which no order of arrival outlives.
+  bool finds_unused() const noexcept { return settings_.find_unused && !settings_.static_graph; }
+  bool agrees_on_use() const noexcept { return learns_graph() || finds_unused(); }
   bool leaves_some_unused() const noexcept { return settings_.static_graph || settings_.find_unused; }
+  void build_first_buckets();
   void build_buckets(const std::vector<int>& order);
   void gradient_arrived(int parameter);
   void note_use(int parameter);
@@ -106,7 +110,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
   void mark_ready(int parameter);
   void put_into_bucket(int parameter);
   void launch(int bucket);
-  Flight start(GradientBucket& bucket, int index);
+  Flight start(int bucket, const at::Tensor& contents, const BackwardPass& pass);
   Flight start_hook(const GradientBucket& bucket, const at::Tensor& contents, int index);
   Flight start_sparse(const at::Tensor& gradient) const;
   void start_agreement();
@@ -116,7 +120,6 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
   void land(int bucket, double factor);
   void hand_out(int parameter);
   double factor_for_active_ranks();
-  void check_ended();
   void end_pass() noexcept;
   void refuse_rest(const std::string& reason) noexcept;
   std::string describe_missing() const;
