@@ -9,9 +9,7 @@
 #include "algorithms/direct/staged.hpp"
 #include "algorithms/direct/two_shot.hpp"
 #include "common/error.hpp"
-#include "engine/request_check.hpp"
 #include "engine/wait_policy.hpp"
-#include "reduce/reduce.hpp"
 
 namespace allred {
 namespace {
@@ -46,11 +44,14 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
     : topology_(topology),
       monitor_(monitor),
       links_(std::move(links)),
-      config_(config),
-      tuning_(config.tuning),
+      timeout_(config.timeout),
+      chunk_bytes_(topology.has_core_a_rank() ? config.tuning.chunk_bytes : config.tuning.chunk_bytes_shared),
+      foreground_(wait_policy(config.wait, topology, false)),
+      background_(wait_policy(config.wait, topology, true)),
+      planner_(topology, config, links_.memory->mailbox_bytes(), links_.memory->staging_bytes()),
       agreement_(monitor, *links_.memory),
       watch_(monitor, agreement_),
-      waiter_(watch_, *links_.doorbell, policy({})),
+      waiter_(watch_, *links_.doorbell, foreground_),
       scheduled_(topology_.rank, topology_.size(), [this](int peer) -> MessageLink& { return link_to(peer); }),
       message_links_(topology_.ranks.size()),
       splits_(monitor, agreement_),
@@ -115,20 +116,19 @@ void CollectiveRunner::run_recorded(const Request& request, const Caller& caller
 }
 
 void CollectiveRunner::carry_out(const Request& request, const Caller& caller) {
-  Algorithm algorithm = Algorithm::automatic;
+  const CallPlan* plan = nullptr;
   try {
-    check_request(request, topology_.rank, topology_.size());
-    algorithm = choose(request);
+    plan = &planner_.plan(request);
   } catch (const Error& error) {
     refuse(error.what());
     throw;
   }
   monitor_.throw_if_over();
-  if (topology_.size() == 1) return run_alone(request);
-  watch_.begin(request.timeout.value_or(config_.timeout), caller.check_interrupt);
-  waiter_.set_policy(policy(caller));
+  if (topology_.size() == 1) return run_alone(request, *plan);
+  watch_.begin(request.timeout.value_or(timeout_), caller.check_interrupt);
+  waiter_.set_policy(caller.in_background ? background_ : foreground_);
   try {
-    run_with_peers(request, algorithm);
+    run_with_peers(request, *plan);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::mismatch) monitor_.report(std::current_exception());
     throw;
@@ -142,14 +142,17 @@ void CollectiveRunner::refuse(const std::string& reason) {
   topology_.size() > 1 ? agreement_.refuse(reason) : agreement_.enter_alone();
 }
 
-void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorithm) {
-  DirectCall call = direct_call(request);
-  Entry entry{.fingerprint = request.fingerprint(algorithm), .scale = request.scale, .details = request.details};
+void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& plan) {
+  Algorithm algorithm = plan.algorithm;
+  DirectCall call = direct_call(request, plan);
+  Entry entry{.fingerprint = plan.fingerprint, .scale = request.scale, .details = request.details};
   if (algorithm == Algorithm::one_shot) entry.contribution = one_shot_contribution(call);
   const bool splits = request.collective == Collective::all_to_all;
   if (splits) splits_.announce(request, algorithm, pieces_, entry);
   const bool compressed = request.compression.is_on();
-  if (splits || (is_staged(algorithm) && !compressed)) buffers_.announce(request, offers_private(request), entry);
+  if (splits || (is_staged(algorithm) && !compressed)) {
+    buffers_.announce(request, plan.offers_private, entry);
+  }
   agreement_.enter(entry, waiter_);
   call.sequence = agreement_.sequence();
   if (splits) algorithm = splits_.settle(call, algorithm);
@@ -166,7 +169,7 @@ void CollectiveRunner::run_with_peers(const Request& request, Algorithm algorith
   monitor_.throw_if_over(&agreement_);  // a rank whose call failed may have changed its buffer before it was read
 }
 
-DirectCall CollectiveRunner::direct_call(const Request& request) {
+DirectCall CollectiveRunner::direct_call(const Request& request, const CallPlan& plan) {
   return {.memory = *links_.memory,
           .waiter = waiter_,
           .collective = request.collective,
@@ -176,7 +179,8 @@ DirectCall CollectiveRunner::direct_call(const Request& request) {
           .count = even_count(request).value_or(0),
           .input = static_cast<const std::byte*>(request.input),
           .output = static_cast<std::byte*>(request.output),
-          .chunk_bytes = topology_.has_core_a_rank() ? tuning_.chunk_bytes : tuning_.chunk_bytes_shared,
+          .reduction = plan.reduction,
+          .chunk_bytes = chunk_bytes_,
           .round = round_,
           .posts = agreement_.posts(),
           .sources = sources_,
@@ -186,75 +190,20 @@ DirectCall CollectiveRunner::direct_call(const Request& request) {
           .compression = request.compression};
 }
 
-void CollectiveRunner::run_alone(const Request& request) {
+void CollectiveRunner::run_alone(const Request& request, const CallPlan& plan) {
   agreement_.enter_alone();
   if (recording_) recording_->enter(agreement_.sequence(), Algorithm::automatic);
   const std::size_t count = even_count(request).value_or(0);
   if (request.collective == Collective::barrier || count == 0) return;
-  DirectCall call = direct_call(request);
+  DirectCall call = direct_call(request, plan);
   if (request.compression.is_on()) return compressed_two_shot_all_reduce(call);
   std::byte* output = call.output_block(0);
   const std::byte* input = call.input_block(0);
   if (request.op == ReduceOp::premul_sum && reduces(request.collective)) {
     const std::array<const void*, 1> sources{input};
-    return reduce({.destination = output,
-                   .sources = sources,
-                   .scales = std::span(&request.scale, 1),
-                   .count = request.count,
-                   .dtype = request.dtype,
-                   .op = request.op});
+    return plan.reduction(output, sources, std::span(&request.scale, 1), request.count);
   }
   copy_bytes(output, input, call.bytes());
-}
-
-Algorithm CollectiveRunner::choose(const Request& request) const {
-  if (request.compression.is_on()) return choose_compressed(request);
-  Algorithm wanted = request.algorithm;
-  if (wanted == Algorithm::automatic && request.collective == Collective::all_reduce) wanted = config_.all_reduce;
-  const std::size_t contribution = contribution_bytes(request);
-  const std::size_t mailbox = links_.memory->mailbox_bytes();
-  if (wanted == Algorithm::automatic) return select(request.collective, contribution, mailbox, topology_, tuning_);
-  if (wanted == Algorithm::one_shot) {
-    if (contribution <= mailbox) return wanted;
-    throw Error(ErrorCode::invalid_argument, "algorithm=one_shot carries at most " + std::to_string(mailbox) +
-                                                 " bytes a rank, got " + std::to_string(contribution));
-  }
-  if (wanted == Algorithm::pairwise && !even_count(request)) {
-    throw Error(ErrorCode::invalid_argument,
-                "algorithm=pairwise needs blocks of one count; all_to_all with others has one_shot and staged");
-  }
-  const Algorithm large = request.collective == Collective::all_reduce ? Algorithm::two_shot : Algorithm::staged;
-  if (wanted != large) ScheduledCollective::check_exists(request.collective, wanted);
-  return wanted;
-}
-
-Algorithm CollectiveRunner::choose_compressed(const Request& request) const {
-  const std::string codec = "compression=" + std::string(name(request.compression.codec));
-  if (request.algorithm != Algorithm::automatic && request.algorithm != Algorithm::two_shot) {
-    throw Error(ErrorCode::invalid_argument,
-                codec + " is carried out by two_shot, got algorithm=" + std::string(name(request.algorithm)));
-  }
-  const std::size_t least = compressed_two_shot_staging_bytes(request.compression.codec, topology_.size());
-  const std::size_t staging = links_.memory->staging_bytes();
-  if (staging >= least) return Algorithm::two_shot;
-  throw Error(ErrorCode::invalid_argument, codec + " needs staging_bytes of at least " + std::to_string(least) +
-                                               " for " + std::to_string(topology_.size()) + " ranks, got " +
-                                               std::to_string(staging));
-}
-
-std::size_t CollectiveRunner::contribution_bytes(const Request& request) const noexcept {
-  if (const std::optional<std::size_t> count = even_count(request)) {
-    return one_shot_bytes(request.collective, *count * size_of(request.dtype), topology_.size());
-  }
-  return uneven_contribution_bytes(request, topology_.rank);
-}
-
-bool CollectiveRunner::offers_private(const Request& request) const noexcept {
-  return contribution_bytes(request) >= one_copy_limit(request.collective, topology_, tuning_);
-}
-
-Waiter::Policy CollectiveRunner::policy(const Caller& caller) const noexcept {
-  return wait_policy(config_.wait, topology_, caller.in_background);
 }
 
 MessageLink& CollectiveRunner::link_to(int peer) {

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "algorithms/direct/direct_call.hpp"
-#include "algorithms/selector.hpp"
 #include "common/config.hpp"
 #include "common/topology.hpp"
 #include "engine/agreement.hpp"
 #include "engine/buffer_agreement.hpp"
+#include "engine/call_plan.hpp"
 #include "engine/call_recording.hpp"
 #include "engine/call_watch.hpp"
 #include "engine/connections.hpp"
@@ -34,7 +34,7 @@ class CollectiveRunner {
   void run(const Request& request, const Caller& caller);
 
   /// What `request` would be carried out by. Thread-safe.
-  Algorithm choose(const Request& request) const;
+  Algorithm choose(const Request& request) const { return planner_.choose(request); }
 
  private:
   void run_one(const Request& request, const Caller& caller);
@@ -42,20 +42,18 @@ class CollectiveRunner {
   void run_recorded(const Request& request, const Caller& caller);
   void carry_out(const Request& request, const Caller& caller);
   void refuse(const std::string& reason);
-  Algorithm choose_compressed(const Request& request) const;
-  std::size_t contribution_bytes(const Request& request) const noexcept;
-  bool offers_private(const Request& request) const noexcept;
-  void run_alone(const Request& request);
-  void run_with_peers(const Request& request, Algorithm algorithm);
-  DirectCall direct_call(const Request& request);
-  Waiter::Policy policy(const Caller& caller) const noexcept;
+  void run_alone(const Request& request, const CallPlan& plan);
+  void run_with_peers(const Request& request, const CallPlan& plan);
+  DirectCall direct_call(const Request& request, const CallPlan& plan);
   MessageLink& link_to(int peer);
 
   const Topology& topology_;
   Monitor& monitor_;
   CollectiveLinks links_;
-  Config config_;
-  Tuning tuning_;
+  const std::chrono::milliseconds timeout_;
+  const std::size_t chunk_bytes_;
+  const Waiter::Policy foreground_, background_;
+  CallPlanner planner_;
   Agreement agreement_;
   CallWatch watch_;
   Waiter waiter_;

@@ -152,25 +152,11 @@ class Buffers {
   bool output_divided_;
 };
 
-void check_buffers(const Request& request, int rank, int size) {
-  const bool reads = reads_input(request, rank);
-  const bool writes = writes_output(request, rank);
-  const bool has_input = !reads || request.input != nullptr || !request.inputs.empty();
-  const bool has_output = !writes || request.output != nullptr || !request.outputs.empty();
-  if (request.count != 0 && !(has_input && has_output)) {
-    reject("input or output is null, but " + quote("count", request.count));
-  }
-  if (reads && writes) Buffers(request, rank, size).check_no_overlap();
-}
-
 // ---- compression ----
 
 void check_compression(const Request& request) {
   const Compression& compression = request.compression;
-  if (!compression.is_on()) {
-    if (compression.residual == nullptr) return;
-    reject("residual keeps what compression loses; compression=none loses nothing");
-  }
+  if (!compression.is_on()) return;
   const std::string codec = "compression=" + std::string(name(compression.codec));
   if (request.collective != Collective::all_reduce) {
     reject(codec + " is for all_reduce, not for " + std::string(name(request.collective)));
@@ -182,8 +168,12 @@ void check_compression(const Request& request) {
     const std::string narrow = has_scales(compression.codec) ? ", float16 and bfloat16" : "";
     reject(codec + " compresses float64, float32" + narrow + ", got dtype " + std::string(name(request.dtype)));
   }
-  if (compression.residual == nullptr) return;
-  const Region residual = region(compression.residual, request.count * sizeof(float));
+}
+
+void check_residual(const Request& request) {
+  if (request.compression.residual == nullptr) return;
+  if (!request.compression.is_on()) reject("residual keeps what compression loses; compression=none loses nothing");
+  const Region residual = region(request.compression.residual, request.count * sizeof(float));
   if (overlap(residual, region(request.input, request.bytes())) ||
       overlap(residual, region(request.output, request.bytes()))) {
     reject("residual overlaps input or output; it must be apart");
@@ -192,15 +182,28 @@ void check_compression(const Request& request) {
 
 }  // namespace
 
-void check_request(const Request& request, int rank, int size) {
+void check_call(const Request& request, int rank, int size) {
   if (request.device != Device::cpu) throw Error(ErrorCode::unsupported, "device=cuda: this build moves CPU memory");
   if (reduces(request.collective)) check_defined(request.op, request.dtype);
   if (is_rooted(request.collective) && (request.root < 0 || request.root >= size)) {
     reject(quote("root", request.root) + " is not a rank: expected 0.." + std::to_string(size - 1));
   }
   if (request.has_lists()) check_lists(request, rank, size);
-  check_buffers(request, rank, size);
   check_compression(request);
+}
+
+void check_buffers(const Request& request, int rank, int size) {
+  const bool is_divided = has_input_blocks(request.collective) || has_output_blocks(request.collective);
+  if (request.input != nullptr && request.input == request.output && !is_divided) return check_residual(request);
+  const bool reads = reads_input(request, rank);
+  const bool writes = writes_output(request, rank);
+  const bool has_input = !reads || request.input != nullptr || !request.inputs.empty();
+  const bool has_output = !writes || request.output != nullptr || !request.outputs.empty();
+  if (request.count != 0 && !(has_input && has_output)) {
+    reject("input or output is null, but " + quote("count", request.count));
+  }
+  if (reads && writes) Buffers(request, rank, size).check_no_overlap();
+  check_residual(request);
 }
 
 }  // namespace allred

@@ -5,8 +5,13 @@
 
 namespace allred {
 
-/// Throws Error(invalid_argument or unsupported), which says what was expected, unless `rank` of `size` can carry the
-/// request out.
-void check_request(const Request& request, int rank, int size);
+// Both throw Error(invalid_argument or unsupported), which says what was expected, unless `rank` of `size` can carry
+// the request out.
+
+/// All but where its buffers lie.
+void check_call(const Request& request, int rank, int size);
+
+/// Where its buffers lie.
+void check_buffers(const Request& request, int rank, int size);
 
 }  // namespace allred

@@ -5,6 +5,7 @@
 
 #include "common/error.hpp"
 #include "reduce/kernel_table.hpp"
+#include "reduce/reduction.hpp"
 
 namespace allred {
 namespace {
@@ -17,13 +18,12 @@ void check(const ReduceArgs& args) {
     throw_invalid("op=premul_sum needs one scale a source, and has " + std::to_string(args.scales.size()) + " for " +
                   std::to_string(args.sources.size()));
   }
-  if (args.op == ReduceOp::avg && args.divisor == 0) throw_invalid("op=avg cannot divide by 0");
 }
 
-Kernel kernel_of(const ReduceArgs& args, Isa isa) {
-  const bool divides = args.op == ReduceOp::avg && args.divisor != 1;
-  const ReduceOp op = args.op == ReduceOp::avg && !divides ? ReduceOp::sum : args.op;
-  return kernels_of(isa).reduce[static_cast<std::size_t>(args.dtype)][static_cast<std::size_t>(op)];
+Kernel kernel_of(DType dtype, ReduceOp op, std::size_t divisor, Isa isa) {
+  const bool divides = op == ReduceOp::avg && divisor != 1;
+  const ReduceOp kernels_op = op == ReduceOp::avg && !divides ? ReduceOp::sum : op;
+  return kernels_of(isa).reduce[static_cast<std::size_t>(dtype)][static_cast<std::size_t>(kernels_op)];
 }
 
 void convert(Kernel kernel, DType dtype, void* destination, const void* source, std::size_t count) {
@@ -40,15 +40,25 @@ void convert(Kernel kernel, DType dtype, void* destination, const void* source, 
 
 }  // namespace
 
+Reduction::Reduction(DType dtype, ReduceOp op, std::size_t divisor, Isa isa) : divisor_(static_cast<double>(divisor)) {
+  if (op == ReduceOp::avg && divisor == 0) throw_invalid("op=avg cannot divide by 0");
+  check_defined(op, dtype);
+  kernel_ = kernel_of(dtype, op, divisor, isa);
+}
+
+void Reduction::operator()(void* destination, std::span<const void* const> sources, std::span<const double> scales,
+                           std::size_t count) const {
+  kernel_({.destination = static_cast<std::byte*>(destination),
+           .sources = sources.data(),
+           .num_sources = sources.size(),
+           .scales = scales.data(),
+           .count = count,
+           .divisor = divisor_});
+}
+
 void reduce(const ReduceArgs& args, Isa isa) {
   check(args);
-  check_defined(args.op, args.dtype);
-  kernel_of(args, isa)({.destination = static_cast<std::byte*>(args.destination),
-                        .sources = args.sources.data(),
-                        .num_sources = args.sources.size(),
-                        .scales = args.scales.data(),
-                        .count = args.count,
-                        .divisor = static_cast<double>(args.divisor)});
+  Reduction(args.dtype, args.op, args.divisor, isa)(args.destination, args.sources, args.scales, args.count);
 }
 
 void widen(float* destination, const void* source, std::size_t count, DType dtype, Isa isa) {

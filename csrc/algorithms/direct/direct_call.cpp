@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "reduce/reduce.hpp"
-
 namespace allred {
 namespace {
 
@@ -20,16 +18,6 @@ void prefetch_for_writing(const std::byte* line) noexcept {
 }
 
 }  // namespace
-
-void DirectCall::reduce_sources(std::byte* destination, std::size_t num_elements) const {
-  reduce({.destination = destination,
-          .sources = sources,
-          .scales = scales,
-          .count = num_elements,
-          .dtype = dtype,
-          .op = op,
-          .divisor = op == ReduceOp::avg ? static_cast<std::size_t>(size()) : 1});
-}
 
 Chunk DirectCall::chunk_in_lines(std::size_t num_elements, int owner) const noexcept {
   const std::size_t a_line = kCacheLine / element_bytes();

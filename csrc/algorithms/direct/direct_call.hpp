@@ -12,6 +12,7 @@
 #include "common/compression.hpp"
 #include "common/dtype.hpp"
 #include "common/reduce_op.hpp"
+#include "reduce/reduction.hpp"
 #include "transport/peer_memory.hpp"
 
 namespace allred {
@@ -32,6 +33,7 @@ struct DirectCall {
   std::size_t count;
   const std::byte* input;
   std::byte* output;
+  const Reduction& reduction;               // of a collective that reduces
   std::size_t chunk_bytes;                  // of its staging memory a rank fills at a time; the same on all ranks
   std::uint64_t& round;                     // rounds of staging this communicator has been through
   std::span<const Post* const> posts = {};  // each rank's entry to this call, once all have entered
@@ -70,7 +72,9 @@ struct DirectCall {
   Chunk chunk_in_lines(std::size_t num_elements, int owner) const noexcept;
 
   /// destination = op over `sources`, which hold one pointer a rank, in rank order: the same bits on every rank.
-  void reduce_sources(std::byte* destination, std::size_t num_elements) const;
+  void reduce_sources(std::byte* destination, std::size_t num_elements) const {
+    reduction(destination, sources, scales, num_elements);
+  }
 
   /// Reduces `chunk` of the message into the output and copies the sum on to each peer, block by block, while it is in
   /// the nearest cache. `contribution_of(rank)` is where a rank's contribution to the chunk lies, `copy_of(peer)` where

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "bindings/core/ndarray.hpp"
 #include "common/error.hpp"
 
 namespace py = pybind11;
@@ -80,10 +81,19 @@ bool is_contiguous(const dlpack::Tensor& tensor) noexcept {
   return true;
 }
 
+bool fits(const Ndarray& array, ArrayView::Access access) noexcept {
+  return array.is_writable || access == ArrayView::Access::read;
+}
+
 }  // namespace
 
 ArrayView::ArrayView(py::handle object, const char* argument, Access access) {
-  if (PyObject_CheckBuffer(object.ptr()) != 0) {
+  if (const std::optional<Ndarray> array = view_ndarray(object); array && fits(*array, access)) {
+    owner_ = py::reinterpret_borrow<py::object>(object);
+    data_ = array->data;
+    count_ = array->count;
+    dtype_ = array->dtype;
+  } else if (PyObject_CheckBuffer(object.ptr()) != 0) {
     view_buffer(object, argument, access);
   } else if (py::hasattr(object, "__dlpack__")) {
     view_dlpack(object, argument);
@@ -96,6 +106,7 @@ ArrayView::ArrayView(ArrayView&& other) noexcept
     : data_(other.data_),
       count_(other.count_),
       dtype_(other.dtype_),
+      owner_(std::move(other.owner_)),
       buffer_(std::exchange(other.buffer_, Py_buffer{})),
       tensor_(std::exchange(other.tensor_, nullptr)) {}
 

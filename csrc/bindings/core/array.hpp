@@ -36,6 +36,7 @@ class ArrayView {
   void* data_ = nullptr;
   std::size_t count_ = 0;
   DType dtype_ = DType::uint8;
+  pybind11::object owner_;  // of memory that is not exported
   Py_buffer buffer_{};
   dlpack::ManagedTensor* tensor_ = nullptr;
 };

@@ -67,6 +67,14 @@ void check_counts(const ArrayView& output, const ArrayView& input, std::size_t o
                                                " elements of output for each " + std::to_string(inputs) + " of input");
 }
 
+Communicator& communicator_of(PyObject* self) {
+  const auto* instance = reinterpret_cast<const py::detail::instance*>(self);
+  if (instance->simple_layout && instance->simple_value_holder[0] != nullptr) {
+    return *static_cast<Communicator*>(instance->simple_value_holder[0]);
+  }
+  return py::cast<Communicator&>(py::handle(self));  // whose __init__ was not called: says so
+}
+
 void run(Communicator& communicator, const Request& request) {
   const py::gil_scoped_release no_gil;
   communicator.run(request, check_interrupt);

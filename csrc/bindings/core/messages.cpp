@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "bindings/core/array.hpp"
+#include "bindings/core/collective_call.hpp"
 #include "bindings/core/fastcall.hpp"
 #include "bindings/core/keepalive.hpp"
 #include "bindings/core/register.hpp"
@@ -72,7 +73,7 @@ PyObject* send(PyObject* self, PyObject* const* values, Py_ssize_t num_positiona
   return guarded([&]() -> py::object {
     static const Signature<5> signature("send", 3, 2, {"array", "to", "tag", "async_op", "timeout"});
     const auto [array, to, tag, async_op, timeout] = signature.bind({values, num_positional, keyword_names});
-    auto& communicator = py::cast<Communicator&>(py::handle(self));
+    auto& communicator = communicator_of(self);
     const MessageOptions options{tag, async_op, timeout};
     ArrayView view(array, "array", Access::read);
     const Message message = message_of(Message::Direction::send, number_of(to, "to"), view, options);
@@ -89,7 +90,7 @@ PyObject* recv(PyObject* self, PyObject* const* values, Py_ssize_t num_positiona
   return guarded([&]() -> py::object {
     static const Signature<5> signature("recv", 3, 1, {"array", "source", "tag", "async_op", "timeout"});
     const auto [array, source, tag, async_op, timeout] = signature.bind({values, num_positional, keyword_names});
-    auto& communicator = py::cast<Communicator&>(py::handle(self));
+    auto& communicator = communicator_of(self);
     const MessageOptions options{tag, async_op, timeout};
     ArrayView view(array, "array", Access::write);
     const Message message = message_of(Message::Direction::recv, source_of(source), view, options);

@@ -1,0 +1,101 @@
+#include "engine/call_plan.hpp"
+
+#include <string>
+
+#include "algorithms/direct/compressed_two_shot.hpp"
+#include "algorithms/direct/one_shot.hpp"
+#include "algorithms/selector.hpp"
+#include "common/error.hpp"
+#include "engine/request_check.hpp"
+#include "engine/scheduled_collective.hpp"
+#include "engine/split_agreement.hpp"
+
+namespace allred {
+
+CallPlanner::CallPlanner(const Topology& topology, const Config& config, std::size_t mailbox_bytes,
+                         std::size_t staging_bytes)
+    : topology_(topology),
+      all_reduce_(config.all_reduce),
+      tuning_(config.tuning),
+      mailbox_bytes_(mailbox_bytes),
+      staging_bytes_(staging_bytes) {}
+
+CallPlanner::Shape CallPlanner::Shape::of(const Request& request) noexcept {
+  return {.collective = request.collective,
+          .op = request.op,
+          .dtype = request.dtype,
+          .algorithm = request.algorithm,
+          .device = request.device,
+          .codec = request.compression.codec,
+          .root = request.root,
+          .tag = request.tag,
+          .count = request.count};
+}
+
+const CallPlan& CallPlanner::plan(const Request& request) {
+  const Shape shape = Shape::of(request);
+  if (!is_known_ || request.has_lists() || !(shape == shape_)) {
+    is_known_ = false;
+    plan_ = make_plan(request);
+    is_known_ = !request.has_lists();
+    shape_ = shape;
+  }
+  check_buffers(request, topology_.rank, topology_.size());
+  return plan_;
+}
+
+CallPlan CallPlanner::make_plan(const Request& request) const {
+  check_call(request, topology_.rank, topology_.size());
+  const Algorithm algorithm = choose(request);
+  CallPlan plan{.algorithm = algorithm, .fingerprint = request.fingerprint(algorithm)};
+  if (reduces(request.collective)) {
+    const auto divisor = request.op == ReduceOp::avg ? static_cast<std::size_t>(topology_.size()) : 1;
+    plan.reduction = Reduction(request.dtype, request.op, divisor);
+  }
+  plan.offers_private = contribution_bytes(request) >= one_copy_limit(request.collective, topology_, tuning_);
+  return plan;
+}
+
+Algorithm CallPlanner::choose(const Request& request) const {
+  if (request.compression.is_on()) return choose_compressed(request);
+  Algorithm wanted = request.algorithm;
+  if (wanted == Algorithm::automatic && request.collective == Collective::all_reduce) wanted = all_reduce_;
+  const std::size_t contribution = contribution_bytes(request);
+  if (wanted == Algorithm::automatic) {
+    return select(request.collective, contribution, mailbox_bytes_, topology_, tuning_);
+  }
+  if (wanted == Algorithm::one_shot) {
+    if (contribution <= mailbox_bytes_) return wanted;
+    throw Error(ErrorCode::invalid_argument, "algorithm=one_shot carries at most " + std::to_string(mailbox_bytes_) +
+                                                 " bytes a rank, got " + std::to_string(contribution));
+  }
+  if (wanted == Algorithm::pairwise && !even_count(request)) {
+    throw Error(ErrorCode::invalid_argument,
+                "algorithm=pairwise needs blocks of one count; all_to_all with others has one_shot and staged");
+  }
+  const Algorithm large = request.collective == Collective::all_reduce ? Algorithm::two_shot : Algorithm::staged;
+  if (wanted != large) ScheduledCollective::check_exists(request.collective, wanted);
+  return wanted;
+}
+
+Algorithm CallPlanner::choose_compressed(const Request& request) const {
+  const std::string codec = "compression=" + std::string(name(request.compression.codec));
+  if (request.algorithm != Algorithm::automatic && request.algorithm != Algorithm::two_shot) {
+    throw Error(ErrorCode::invalid_argument,
+                codec + " is carried out by two_shot, got algorithm=" + std::string(name(request.algorithm)));
+  }
+  const std::size_t least = compressed_two_shot_staging_bytes(request.compression.codec, topology_.size());
+  if (staging_bytes_ >= least) return Algorithm::two_shot;
+  throw Error(ErrorCode::invalid_argument, codec + " needs staging_bytes of at least " + std::to_string(least) +
+                                               " for " + std::to_string(topology_.size()) + " ranks, got " +
+                                               std::to_string(staging_bytes_));
+}
+
+std::size_t CallPlanner::contribution_bytes(const Request& request) const noexcept {
+  if (const std::optional<std::size_t> count = even_count(request)) {
+    return one_shot_bytes(request.collective, *count * size_of(request.dtype), topology_.size());
+  }
+  return uneven_contribution_bytes(request, topology_.rank);
+}
+
+}  // namespace allred
