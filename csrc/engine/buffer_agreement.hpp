@@ -25,6 +25,9 @@ class BufferAgreement {
   /// memory only if `offers_private`.
   void announce(const Request& request, bool offers_private, Entry& entry);
 
+  /// What was announced of this rank's input.
+  Place own_input() const noexcept { return own_.input; }
+
   /// Once all have entered: what all announced.
   PeerBuffers settle();
 

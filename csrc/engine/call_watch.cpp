@@ -10,9 +10,10 @@ constexpr std::chrono::milliseconds kInterruptPeriod{50};
 
 }  // namespace
 
-void CallWatch::begin(std::chrono::milliseconds timeout, CheckInterrupt check_interrupt) {
+void CallWatch::begin(std::chrono::milliseconds timeout, const Caller& caller) {
   timeout_ = timeout;
-  check_interrupt_ = check_interrupt;
+  check_interrupt_ = caller.check_interrupt;
+  listener_ = caller.listener;
   has_waited_ = false;
   suspect_ = -1;
 }

@@ -19,9 +19,12 @@ class CallWatch final : public Watch {
   CallWatch(const Monitor& monitor, const CallDescription& call) : monitor_(monitor), call_(call) {}
 
   /// A call begins: its waits together last at most `timeout`, counted from the first that is not over at once.
-  void begin(std::chrono::milliseconds timeout, CheckInterrupt check_interrupt);
+  void begin(std::chrono::milliseconds timeout, const Caller& caller);
 
   void check(const WaitReason& reason) override;
+  void on_wait() override {
+    if (listener_ != nullptr) listener_->before_blocking();
+  }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -35,6 +38,7 @@ class CallWatch final : public Watch {
   const CallDescription& call_;
   std::chrono::milliseconds timeout_{};
   CheckInterrupt check_interrupt_ = nullptr;
+  BlockingListener* listener_ = nullptr;
   bool has_waited_ = false;
   Clock::time_point since_, peer_checked_, interrupt_checked_;
   int suspect_ = -1;  // found gone at the last check; it may have done its part before, so its case is heard once more

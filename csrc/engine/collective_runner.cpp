@@ -4,6 +4,7 @@
 
 #include "algorithms/direct/compressed_two_shot.hpp"
 #include "algorithms/direct/exchange.hpp"
+#include "algorithms/direct/mailbox_two_shot.hpp"
 #include "algorithms/direct/one_shot.hpp"
 #include "algorithms/direct/pull.hpp"
 #include "algorithms/direct/staged.hpp"
@@ -125,7 +126,7 @@ void CollectiveRunner::carry_out(const Request& request, const Caller& caller) {
   }
   monitor_.throw_if_over();
   if (topology_.size() == 1) return run_alone(request, *plan);
-  watch_.begin(request.timeout.value_or(timeout_), caller.check_interrupt);
+  watch_.begin(request.timeout.value_or(timeout_), caller);
   waiter_.set_policy(caller.in_background ? background_ : foreground_);
   try {
     run_with_peers(request, *plan);
@@ -150,9 +151,9 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
   const bool splits = request.collective == Collective::all_to_all;
   if (splits) splits_.announce(request, algorithm, pieces_, entry);
   const bool compressed = request.compression.is_on();
-  if (splits || (is_staged(algorithm) && !compressed)) {
-    buffers_.announce(request, plan.offers_private, entry);
-  }
+  if (splits || (is_staged(algorithm) && !compressed)) buffers_.announce(request, plan.offers_private, entry);
+  const bool in_mailboxes = algorithm == Algorithm::two_shot && !compressed && fits_mailboxes(call);
+  if (in_mailboxes && !buffers_.own_input().is_symmetric()) entry.contribution = two_shot_contribution(call);
   agreement_.enter(entry, waiter_);
   call.sequence = agreement_.sequence();
   if (splits) algorithm = splits_.settle(call, algorithm);
@@ -164,8 +165,9 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
   }
   if (!is_staged(algorithm) || compressed) return run_direct(call, algorithm);
   const PeerBuffers buffers = buffers_.settle();
-  if (!can_pull(call, buffers)) return run_direct(call, algorithm);
-  pull(call, buffers);
+  const bool pulls = can_pull(call, buffers);
+  if (!pulls && !in_mailboxes) return run_direct(call, algorithm);
+  pulls ? pull(call, buffers) : mailbox_two_shot_all_reduce(call, buffers);
   monitor_.throw_if_over(&agreement_);  // a rank whose call failed may have changed its buffer before it was read
 }
 

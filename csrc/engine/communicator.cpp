@@ -60,9 +60,9 @@ Communicator::~Communicator() {
   }
 }
 
-void Communicator::run(const Request& request, CheckInterrupt check_interrupt) {
+void Communicator::run(const Request& request, const Caller& caller) {
   check_owner();
-  stream().queue->run(request, check_interrupt);
+  stream().queue->run(request, caller);
 }
 
 std::shared_ptr<CollectiveWork> Communicator::submit(Request request) {
@@ -76,7 +76,7 @@ void Communicator::refuse(const std::string& reason) {
   refusal.prepare = [reason](Request&) { throw Error(ErrorCode::invalid_argument, reason); };
   try {
     OperationQueue& queue = *stream().queue;
-    if (!queue.try_run(refusal, nullptr)) queue.submit(std::move(refusal));
+    if (!queue.try_run(refusal, {})) queue.submit(std::move(refusal));
   } catch (const Error&) {  // its own, or that of a communicator that is over, whose peers know
   }
 }

@@ -39,7 +39,7 @@ class Communicator {
 
   /// Carries out `request` and returns when its result is there. In this thread, where nothing submitted before is
   /// under way.
-  void run(const Request& request, CheckInterrupt check_interrupt = nullptr);
+  void run(const Request& request, const Caller& caller = {});
 
   /// Starts `request` and returns. Its buffers must not be touched until the work is done.
   std::shared_ptr<CollectiveWork> submit(Request request);

@@ -40,19 +40,20 @@ OperationQueue::~OperationQueue() {
     thread.detach();  // close() takes them; without it the process is on its way out
 }
 
-bool OperationQueue::try_run(const Request& request, CheckInterrupt check_interrupt) {
+bool OperationQueue::try_run(const Request& request, const Caller& caller) {
   const Execution execution(execution_, std::try_to_lock);
   if (!execution) check_not_reentered();
   if (!execution || pending_.load(std::memory_order_acquire) != 0) return false;
-  run_(request, {.in_background = false, .check_interrupt = check_interrupt});
+  run_(request, caller);
   return true;
 }
 
-void OperationQueue::run(const Request& request, CheckInterrupt check_interrupt) {
-  if (try_run(request, check_interrupt)) return;
+void OperationQueue::run(const Request& request, const Caller& caller) {
+  if (try_run(request, caller)) return;
+  if (caller.listener != nullptr) caller.listener->before_blocking();
   const std::shared_ptr<Work> work = submit(request);
   try {
-    work->wait(std::nullopt, check_interrupt);
+    work->wait(std::nullopt, caller.check_interrupt);
   } catch (...) {
     if (work->done()) throw;
     // Interrupted. The buffers are the caller's, so nobody may be at them when it goes on.

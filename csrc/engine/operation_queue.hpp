@@ -36,10 +36,10 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   /// Blocks until `request` is done; throws its error. Runs it in this thread where nothing is before it. Throws
   /// Error(unsupported) from a signal handler that interrupted another call of this thread, which would wait for
   /// itself.
-  void run(const Request& request, CheckInterrupt check_interrupt);
+  void run(const Request& request, const Caller& caller);
 
   /// The same where nothing is before it; else answers false and does nothing.
-  bool try_run(const Request& request, CheckInterrupt check_interrupt);
+  bool try_run(const Request& request, const Caller& caller);
 
   /// Returns at once. A small call may wait a moment for a thread that comes to wait for it.
   std::shared_ptr<CollectiveWork> submit(Request request);

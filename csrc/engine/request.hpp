@@ -82,10 +82,19 @@ std::size_t message_bytes(const Request& request, int size) noexcept;
 /// Called now and then by a thread that waits; throws to end the wait (Ctrl-C).
 using CheckInterrupt = void (*)();
 
+/// Told by a thread that it is about to block, so that what it holds and others want can be let go of first.
+class BlockingListener {
+ public:
+  virtual ~BlockingListener() = default;
+  /// May be called several times.
+  virtual void before_blocking() = 0;
+};
+
 /// On whose time a request runs.
 struct Caller {
   bool in_background = false;  // on the progress thread, beside the caller's own work
   CheckInterrupt check_interrupt = nullptr;
+  BlockingListener* listener = nullptr;
   std::chrono::steady_clock::time_point submitted = {};  // where the request has waited its turn and is traced
 };
 

@@ -30,9 +30,9 @@ enum class Flag : std::uint8_t {
 };
 inline constexpr std::size_t kNumFlags = 3;
 
-/// The memory that the ranks of one host show each other. A rank writes only what it owns (its post, mailbox and flags,
-/// and its staging memory, which an algorithm may also have a peer write in its turn) and reads everyone's. Used by the
-/// one thread that runs the communicator's operations; the verbs say how they order memory.
+/// The memory that the ranks of one host show each other. A rank writes only what it owns (its post and flags, and
+/// its mailbox and staging memory, which an algorithm may also have a peer write in its turn) and reads everyone's.
+/// Used by the one thread that runs the communicator's operations; the verbs say how they order memory.
 class PeerMemory {
  public:
   virtual ~PeerMemory() = default;

@@ -24,6 +24,8 @@ class Watch {
   /// Throws Error if the wait must end. Called often enough (at most a few milliseconds apart), never in the first
   /// microsecond.
   virtual void check(const WaitReason& reason) = 0;
+  /// A wait was not over at the first looks.
+  virtual void on_wait() {}
 };
 
 /// Where a rank sleeps until a peer has done something.
@@ -74,6 +76,7 @@ class Waiter {
     for (unsigned poll = 0; poll < policy_.polls; ++poll) {
       if (ready()) return;
     }
+    watch_.on_wait();
     const Observation observation(observer_, reason);
     for (unsigned pause = 0; pause < policy_.pauses; ++pause) {
       if (ready()) return;

@@ -14,7 +14,8 @@ from targets.programs.job import Job
 def main() -> None:
     job = Job.join()
     job.init_process_group("allred")
-    groups = {"allred torch": None, "fake": dist.new_group(backend="fake")}
+    # Neither is the default group, which torch's Python would have to look up.
+    groups = {"allred torch": dist.new_group(backend="allred"), "fake": dist.new_group(backend="fake")}
     results = []
     for size in job.settings["sizes"]:
         tensor = torch.zeros(size // 4)

@@ -38,7 +38,7 @@ void ProcessGroupAllred::monitoredBarrier(const ::c10d::BarrierOptions& options,
   const std::chrono::milliseconds timeout = given ? options.timeout : timeout_.load();
   ++num_calls_;
   try {
-    communicator_->run({.collective = Collective::barrier, .timeout = timeout}, check_interrupt_);
+    communicator_->run({.collective = Collective::barrier, .timeout = timeout}, {.check_interrupt = check_interrupt_});
   } catch (const Error& error) {
     if (error.code() == ErrorCode::mismatch) rethrow(error);
     rethrow(Error(error.code(), monitored_barrier_failed(error, rank_, timeout, wait_all_ranks) + ": " + error.what()));

@@ -74,7 +74,7 @@ ProcessGroupAllred::WorkPtr ProcessGroupAllred::run(Call&& call, const Terms& te
   const Profile profile(call.title, terms.inputs);
   for (Request& request : call.requests) {
     request.details = &call;
-    communicator_->run(request, check_interrupt_);
+    communicator_->run(request, {.check_interrupt = check_interrupt_});
   }
   call.complete();
   return c10::make_intrusive<CompletedWork>(rank_, call.type, std::move(call.outputs));

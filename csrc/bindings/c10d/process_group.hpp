@@ -151,9 +151,13 @@ class ProcessGroupAllred final : public ::c10d::Backend {
 
 template <class Make>
 ProcessGroupAllred::WorkPtr ProcessGroupAllred::collective(const Terms& terms, Make&& make) {
+  struct Made {  // converted where it is to be, so that the call is not moved there
+    Make& make;
+    operator Call() const { return make(); }
+  };
   std::optional<Call> call;
   try {
-    call.emplace(make());
+    call.emplace(Made{make});
   } catch (...) {
     refuse(std::current_exception());
     throw;

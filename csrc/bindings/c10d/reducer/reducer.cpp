@@ -107,7 +107,7 @@ bool Reducer::rebuild_buckets() {
                                  .input = order.data(),
                                  .output = order.data(),
                                  .timeout = group_->timeout()},
-                                group_->check_interrupt());
+                                {.check_interrupt = group_->check_interrupt()});
   });
   build_buckets(order);
   return true;
