@@ -11,7 +11,7 @@ namespace allred {
 
 /// Sizes at which one algorithm overtakes another, in bytes, and how an algorithm goes about it. A plain value.
 struct Tuning {
-  std::size_t one_shot_bytes = std::size_t{16} << 10;         // AllReduce by two ranks that have a core each
+  std::size_t one_shot_bytes = std::size_t{2} << 10;          // AllReduce by two ranks that have a core each
   std::size_t one_shot_bytes_shared = std::size_t{16} << 10;  // AllReduce by ranks that share cores
   std::size_t chunk_bytes = std::size_t{128} << 10;           // a round of staging
   std::size_t chunk_bytes_shared = std::size_t{1} << 20;

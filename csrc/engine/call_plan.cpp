@@ -40,7 +40,10 @@ const CallPlan& CallPlanner::plan(const Request& request) {
     is_known_ = !request.has_lists();
     shape_ = shape;
   }
-  check_buffers(request, topology_.rank, topology_.size());
+  const bool is_in_place = request.input == request.output && request.input != nullptr;
+  if (!is_in_place || !plan_.may_be_in_place || request.compression.residual != nullptr) {
+    check_buffers(request, topology_.rank, topology_.size());
+  }
   return plan_;
 }
 
@@ -53,6 +56,8 @@ CallPlan CallPlanner::make_plan(const Request& request) const {
     plan.reduction = Reduction(request.dtype, request.op, divisor);
   }
   plan.offers_private = contribution_bytes(request) >= one_copy_limit(request.collective, topology_, tuning_);
+  plan.may_be_in_place =
+      !request.has_lists() && !has_input_blocks(request.collective) && !has_output_blocks(request.collective);
   return plan;
 }
 

@@ -14,8 +14,9 @@ namespace allred {
 struct CallPlan {
   Algorithm algorithm = Algorithm::automatic;
   Fingerprint fingerprint = {};
-  Reduction reduction = {};     // of a collective that reduces
-  bool offers_private = false;  // peers may read the input out of this rank's private memory
+  Reduction reduction = {};      // of a collective that reduces
+  bool offers_private = false;   // peers may read the input out of this rank's private memory
+  bool may_be_in_place = false;  // then nothing is left to be checked, but for a residual
 };
 
 /// Programs repeat their calls, so the plan of the last one is kept: to make it takes a third of the instructions of a

@@ -73,8 +73,14 @@ struct Request {
   }
 };
 
+/// Of an all_to_all with lists of blocks: the count that all have; nothing where they differ.
+std::optional<std::size_t> even_count_of_lists(const Request& request) noexcept;
+
 /// `count`, or that of each listed block of an all_to_all; nothing where those differ.
-std::optional<std::size_t> even_count(const Request& request) noexcept;
+inline std::optional<std::size_t> even_count(const Request& request) noexcept {
+  const bool counts_are_listed = request.collective == Collective::all_to_all && request.has_lists();
+  return counts_are_listed ? even_count_of_lists(request) : std::optional(request.count);
+}
 
 /// What a rank of `size` passes in or gets out, whichever is more.
 std::size_t message_bytes(const Request& request, int size) noexcept;

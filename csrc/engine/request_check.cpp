@@ -193,8 +193,6 @@ void check_call(const Request& request, int rank, int size) {
 }
 
 void check_buffers(const Request& request, int rank, int size) {
-  const bool is_divided = has_input_blocks(request.collective) || has_output_blocks(request.collective);
-  if (request.input != nullptr && request.input == request.output && !is_divided) return check_residual(request);
   const bool reads = reads_input(request, rank);
   const bool writes = writes_output(request, rank);
   const bool has_input = !reads || request.input != nullptr || !request.inputs.empty();

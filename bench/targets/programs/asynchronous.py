@@ -1,8 +1,10 @@
 """Asynchronous dist.all_reduce: how soon the launch returns, and how much of the call computation hides.
 
-For the second, rank 0 launches, computes and waits, while rank 1 just calls. Times are those of rank 0:
+For the second, rank 0 launches, computes and waits, while rank 1 just calls, so that its core is free while it waits.
+Times are those of rank 0:
 ``launch``: of the launch, beside the same on the backend that does nothing;
-``call``, ``computation``, ``both``: of a synchronous call, of the computation, and of launch, computation and wait.
+``call``, ``computation``, ``both``: of a synchronous call, of the computation, and of launch, computation and wait,
+for each of some sizes.
 """
 
 from __future__ import annotations
@@ -74,7 +76,8 @@ def main() -> None:
     groups = {"allred torch": dist.new_group(backend="allred"), "fake": dist.new_group(backend="fake")}
     tensor = torch.zeros(job.settings["size"] // 4)
     before = job.barrier_us()
-    result = {"launch_us": launches(job, tensor, groups), "overlap": overlap(job, tensor)}
+    overlaps = {str(size): overlap(job, torch.zeros(size // 4)) for size in job.settings["overlap_sizes"]}
+    result = {"launch_us": launches(job, tensor, groups), "overlaps": overlaps}
     job.end({"size": job.settings["size"], "barrier_us": {"before": before, "after": job.barrier_us()}, **result})
 
 

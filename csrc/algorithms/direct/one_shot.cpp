@@ -10,23 +10,25 @@ const std::byte* contribution_of(const DirectCall& call, int peer, std::size_t b
   return call.memory.mailbox(peer, call.sequence);
 }
 
-/// `part_of(peer)` is where `peer`'s part of what is reduced here lies; this rank's own is read from its input.
+/// `part_of(peer)` is where `peer`'s part of what is reduced here lies, `own` this rank's.
 template <class PartOf>
-void reduce_contributions(DirectCall& call, PartOf&& part_of) {
-  for (int peer = 0; peer < call.size(); ++peer) {
-    const std::byte* part = peer == call.rank() ? call.input_block(peer) : part_of(peer);
-    call.sources[static_cast<std::size_t>(peer)] = part;
+void reduce_contributions(DirectCall& call, const std::byte* own, PartOf&& part_of) {
+  const int self = call.rank();
+  const int size = call.size();
+  for (int peer = 0; peer < size; ++peer) {
+    call.sources[static_cast<std::size_t>(peer)] = peer == self ? own : part_of(peer);
   }
   call.reduce_sources(call.output, call.count);
 }
 
 void reduce_messages(DirectCall& call) {
-  reduce_contributions(call, [&](int peer) { return contribution_of(call, peer, call.bytes()); });
+  const std::size_t bytes = call.bytes();
+  reduce_contributions(call, call.input, [&](int peer) { return contribution_of(call, peer, bytes); });
 }
 
 void reduce_blocks(DirectCall& call) {
   const std::size_t bytes = one_shot_bytes(call.collective, call.bytes(), call.size());
-  reduce_contributions(call, [&](int peer) {
+  reduce_contributions(call, call.input_block(call.rank()), [&](int peer) {
     const int blocks_before = call.rank() - (peer < call.rank() ? 1 : 0);
     return contribution_of(call, peer, bytes) + static_cast<std::size_t>(blocks_before) * call.bytes();
   });

@@ -87,13 +87,14 @@ PyObject* all_to_all_into(PyObject* self, PyObject* const* values, Py_ssize_t nu
       request.count = even_count("input", *from.whole(), size);
       request.input = from.data();
       request.output = to.data();
-      return call(making, request, options, std::move(to), std::move(from));
+      return call(making, std::move(request), options, std::move(to), std::move(from));
     }
     auto inputs = blocks_of(from, "input", input_counts, size);
     auto outputs = blocks_of(to, "output", output_counts, size);
     request.inputs = inputs;
     request.outputs = outputs;
-    return call(making, request, options, std::move(to), std::move(from), std::move(inputs), std::move(outputs));
+    return call(making, std::move(request), options, std::move(to), std::move(from), std::move(inputs),
+                std::move(outputs));
   });
 }
 

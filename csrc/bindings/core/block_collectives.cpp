@@ -30,13 +30,13 @@ PyObject* all_gather_into(PyObject* self, PyObject* const* values, Py_ssize_t nu
     OutputBlocks to(output, "output");
     ArrayView from(input, "input", Access::read);
     check_gathered(to, from, communicator);
-    const Request request{.collective = Collective::all_gather,
-                          .dtype = from.dtype(),
-                          .count = from.count(),
-                          .input = from.data(),
-                          .output = to.data(),
-                          .outputs = to.listed()};
-    return call(making, request, {async_op, timeout, algorithm}, std::move(to), std::move(from));
+    Request request{.collective = Collective::all_gather,
+                    .dtype = from.dtype(),
+                    .count = from.count(),
+                    .input = from.data(),
+                    .output = to.data(),
+                    .outputs = to.listed()};
+    return call(making, std::move(request), {async_op, timeout, algorithm}, std::move(to), std::move(from));
   });
 }
 
@@ -51,15 +51,15 @@ PyObject* reduce_scatter_into(PyObject* self, PyObject* const* values, Py_ssize_
     ArrayView to(output, "output", Access::write);
     InputBlocks from(input, "input");
     check_scattered(to, from, communicator);
-    const Request request{.collective = Collective::reduce_scatter,
-                          .op = op_of(op),
-                          .dtype = from.dtype(),
-                          .count = to.count(),
-                          .input = from.data(),
-                          .output = to.data(),
-                          .scale = scale_of(scale),
-                          .inputs = from.listed()};
-    return call(making, request, {async_op, timeout, algorithm}, std::move(to), std::move(from));
+    Request request{.collective = Collective::reduce_scatter,
+                    .op = op_of(op),
+                    .dtype = from.dtype(),
+                    .count = to.count(),
+                    .input = from.data(),
+                    .output = to.data(),
+                    .scale = scale_of(scale),
+                    .inputs = from.listed()};
+    return call(making, std::move(request), {async_op, timeout, algorithm}, std::move(to), std::move(from));
   });
 }
 
@@ -77,12 +77,12 @@ PyObject* gather_into(PyObject* self, PyObject* const* values, Py_ssize_t num_po
                     .root = root_of(root),
                     .count = from.count(),
                     .input = from.data()};
-    if (communicator.rank() != request.root) return call(making, request, options, std::move(from));
+    if (communicator.rank() != request.root) return call(making, std::move(request), options, std::move(from));
     OutputBlocks to(output, "output");
     check_gathered(to, from, communicator);
     request.output = to.data();
     request.outputs = to.listed();
-    return call(making, request, options, std::move(from), std::move(to));
+    return call(making, std::move(request), options, std::move(from), std::move(to));
   });
 }
 
@@ -100,12 +100,12 @@ PyObject* scatter_into(PyObject* self, PyObject* const* values, Py_ssize_t num_p
                     .root = root_of(root),
                     .count = to.count(),
                     .output = to.data()};
-    if (communicator.rank() != request.root) return call(making, request, options, std::move(to));
+    if (communicator.rank() != request.root) return call(making, std::move(request), options, std::move(to));
     InputBlocks from(input, "input");
     check_scattered(to, from, communicator);
     request.input = from.data();
     request.inputs = from.listed();
-    return call(making, request, options, std::move(to), std::move(from));
+    return call(making, std::move(request), options, std::move(to), std::move(from));
   });
 }
 

@@ -80,7 +80,7 @@ PyObject* guarded_collective(PyObject* self, Body&& body) noexcept {
 
 /// Carries out `request`; answers None or a Work. `held` are the arrays and the lists of blocks that it refers to.
 template <class... Held>
-pybind11::object call(Making& making, Request request, const CallOptions& options, Held&&... held) {
+pybind11::object call(Making& making, Request&& request, const CallOptions& options, Held&&... held) {
   options.apply_to(request);
   making.made = true;
   if (!options.is_async()) {

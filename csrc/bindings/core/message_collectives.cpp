@@ -27,7 +27,7 @@ PyObject* all_reduce(PyObject* self, PyObject* const* values, Py_ssize_t num_pos
                     .output = view.data(),
                     .scale = scale_of(scale)};
     auto lost = CompressionOptions{compression, seed, residual}.apply_to(request);
-    return call(making, request, {async_op, timeout, algorithm}, std::move(view), std::move(lost));
+    return call(making, std::move(request), {async_op, timeout, algorithm}, std::move(view), std::move(lost));
   });
 }
 
@@ -50,7 +50,8 @@ PyObject* all_reduce_into(PyObject* self, PyObject* const* values, Py_ssize_t nu
                     .output = to.data(),
                     .scale = scale_of(scale)};
     auto lost = CompressionOptions{compression, seed, residual}.apply_to(request);
-    return call(making, request, {async_op, timeout, algorithm}, std::move(to), std::move(from), std::move(lost));
+    return call(making, std::move(request), {async_op, timeout, algorithm}, std::move(to), std::move(from),
+                std::move(lost));
   });
 }
 
@@ -60,13 +61,13 @@ PyObject* broadcast(PyObject* self, PyObject* const* values, Py_ssize_t num_posi
     const auto [array, root, async_op, timeout, algorithm] = signature.bind({values, num_positional, keyword_names});
     Communicator& communicator = making.communicator;
     ArrayView view(array, "array", communicator.rank() == root_of(root) ? Access::read : Access::write);
-    const Request request{.collective = Collective::broadcast,
-                          .dtype = view.dtype(),
-                          .root = root_of(root),
-                          .count = view.count(),
-                          .input = view.data(),
-                          .output = view.data()};
-    return call(making, request, {async_op, timeout, algorithm}, std::move(view));
+    Request request{.collective = Collective::broadcast,
+                    .dtype = view.dtype(),
+                    .root = root_of(root),
+                    .count = view.count(),
+                    .input = view.data(),
+                    .output = view.data()};
+    return call(making, std::move(request), {async_op, timeout, algorithm}, std::move(view));
   });
 }
 
@@ -79,15 +80,15 @@ PyObject* reduce(PyObject* self, PyObject* const* values, Py_ssize_t num_positio
     Communicator& communicator = making.communicator;
     const bool is_root = communicator.rank() == root_of(root);
     ArrayView view(array, "array", is_root ? Access::write : Access::read);
-    const Request request{.collective = Collective::reduce,
-                          .op = op_of(op),
-                          .dtype = view.dtype(),
-                          .root = root_of(root),
-                          .count = view.count(),
-                          .input = view.data(),
-                          .output = is_root ? view.data() : nullptr,
-                          .scale = scale_of(scale)};
-    return call(making, request, {async_op, timeout, algorithm}, std::move(view));
+    Request request{.collective = Collective::reduce,
+                    .op = op_of(op),
+                    .dtype = view.dtype(),
+                    .root = root_of(root),
+                    .count = view.count(),
+                    .input = view.data(),
+                    .output = is_root ? view.data() : nullptr,
+                    .scale = scale_of(scale)};
+    return call(making, std::move(request), {async_op, timeout, algorithm}, std::move(view));
   });
 }
 
