@@ -60,11 +60,13 @@ struct Control {
   std::atomic<std::uint64_t> last_sequence, last_call, last_count;  // the last post, for error messages
 };
 
-/// One direction of a MessageLink, in the sender's part: `head` counts messages sent, `tail` messages taken.
+/// One direction of a MessageLink, in the sender's part: `head` counts messages sent, `tail` messages taken; `word` is
+/// both ranks'.
 struct ChannelControl {
   alignas(kCacheLine) std::atomic<std::uint64_t> head;
   std::uint32_t bytes[kChannelSlots];
   alignas(kCacheLine) std::atomic<std::uint64_t> tail;
+  alignas(kCacheLine) std::atomic<std::uint64_t> word;
 };
 
 /// Offsets within one lane, from the number of local ranks and the size of a staging memory.

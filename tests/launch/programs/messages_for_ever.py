@@ -1,4 +1,7 @@
-"""Two ranks send each other a large message until that fails, and say how. Argument: whether memory can be read."""
+"""Two ranks send each other a large message until that fails, and say how.
+
+Arguments: whether memory can be read, and the timeout in seconds.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import allred
 
 if argument(1, "permitted") == "refused":
     system_calls.refuse(system_calls.PROCESS_VM_READV)
-comm = communicator()
+comm = communicator(float(argument(2, "30")))
 other = 1 - comm.rank
 array, received = np.zeros(3_000_000), np.zeros(3_000_000)
 comm.barrier()
