@@ -8,6 +8,7 @@
 #include "algorithms/direct/pull.hpp"
 #include "algorithms/direct/staged.hpp"
 #include "algorithms/direct/two_shot.hpp"
+#include "algorithms/selector.hpp"
 #include "common/error.hpp"
 #include "engine/wait_policy.hpp"
 
@@ -55,7 +56,8 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       scheduled_(topology_.rank, topology_.size(), [this](int peer) -> MessageLink& { return link_to(peer); }),
       message_links_(topology_.ranks.size()),
       splits_(monitor, agreement_),
-      buffers_(links_.symmetric, links_.remote, agreement_, topology_.rank, topology_.size()),
+      buffers_(links_.symmetric, links_.remote, agreement_, stream_limit(topology, config.tuning), topology_.rank,
+               topology_.size()),
       scales_(topology_.ranks.size()),
       sources_(topology_.ranks.size()),
       pieces_(topology_.ranks.size() + 1),
@@ -164,8 +166,12 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
   }
   if (!is_staged(algorithm) || compressed) return run_direct(call, algorithm);
   const PeerBuffers buffers = buffers_.settle();
-  if (!can_pull(call, buffers)) return run_direct(call, algorithm);
+  if (!can_pull(call, buffers)) {
+    run_direct(call, algorithm);
+    return buffers_.note(Way::stream);
+  }
   pull(call, buffers);
+  buffers_.note(Way::one_copy);
   monitor_.throw_if_over(&agreement_);  // a rank whose call failed may have changed its buffer before it was read
 }
 

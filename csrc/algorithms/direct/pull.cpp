@@ -35,12 +35,12 @@ class Puller {
     return false;
   }
 
-  /// Whether all its readers can.
+  /// Whether all its readers can, and would.
   bool is_in_reach(int owner) const noexcept {
     if (buffers_.input(owner).is_symmetric()) return true;
     if (call_.collective == Collective::all_reduce || !buffers_.input(owner).is_private()) return false;
     for (int reader = 0; reader < call_.size(); ++reader) {
-      if (reader != owner && reads(reader, owner) && !buffers_.output(reader).can_read_peers()) return false;
+      if (reader != owner && reads(reader, owner) && !buffers_.output(reader).reads_peers()) return false;
     }
     return true;
   }
