@@ -41,7 +41,8 @@ BufferAgreement::BufferAgreement(std::shared_ptr<SymmetricMemory> symmetric, std
       stream_bytes_(stream_bytes),
       rank_(rank),
       inputs_(static_cast<std::size_t>(size)),
-      outputs_(static_cast<std::size_t>(size)) {}
+      outputs_(static_cast<std::size_t>(size)),
+      gates_(static_cast<std::size_t>(size)) {}
 
 void BufferAgreement::announce(const Request& request, bool offers_private, Entry& entry) {
   own_.input = input_place(request, offers_private);
@@ -52,6 +53,14 @@ void BufferAgreement::announce(const Request& request, bool offers_private, Entr
     if (place.is_symmetric()) own_.output = place;
   }
   entry.places = std::as_bytes(std::span(&own_, 1));
+  if (request.collective == Collective::broadcast && reads_peers) announce_gate(request, entry);
+}
+
+/// The root may write to the buffer of a rank that could as well read all by itself.
+void BufferAgreement::announce_gate(const Request& request, Entry& entry) noexcept {
+  if (rank_ == request.root || !own_.input.is_private() || request.input != request.output) return;
+  own_gate_ = remote_->gate();
+  entry.note = std::as_bytes(std::span(&own_gate_, 1));
 }
 
 PeerBuffers BufferAgreement::settle() {
@@ -60,10 +69,11 @@ PeerBuffers BufferAgreement::settle() {
     std::memcpy(&places, agreement_.posts()[rank]->payload.data() + Post::kNoteBytes, sizeof(places));
     inputs_[rank] = places.input;
     outputs_[rank] = places.output;
+    std::memcpy(&gates_[rank], agreement_.posts()[rank]->payload.data(), sizeof(gates_[rank]));
   }
   if (!has_probed_) probe();
   if (timed_ != nullptr) begin_ = std::chrono::steady_clock::now();
-  return {*symmetric_, *remote_, inputs_, outputs_};
+  return {*symmetric_, *remote_, inputs_, outputs_, gates_};
 }
 
 /// Counts in the same calls on all ranks, so that all try the same way at the same time: where blocks differ from rank

@@ -42,6 +42,7 @@ class BufferAgreement {
   };
   static_assert(sizeof(Places) <= Post::kPayloadBytes - Post::kNoteBytes);
 
+  void announce_gate(const Request& request, Entry& entry) noexcept;
   bool prefers_one_copy(const Request& request, bool offers_private) noexcept;
   Place input_place(const Request& request, bool offers_private) const noexcept;
   Place symmetric_place(Bytes buffer) const noexcept;
@@ -60,6 +61,8 @@ class BufferAgreement {
   std::chrono::steady_clock::time_point begin_;
   Places own_{};
   std::vector<Place> inputs_, outputs_;
+  std::uint64_t own_gate_ = 0;
+  std::vector<std::uint64_t> gates_;
 };
 
 }  // namespace allred

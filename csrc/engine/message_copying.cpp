@@ -6,23 +6,12 @@
 #include "common/chunks.hpp"
 #include "common/error.hpp"
 #include "engine/message_exchange.hpp"
-#include "engine/shared_pieces.hpp"
+#include "transport/shared_pieces.hpp"
 
 namespace allred {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;  // read at a time, between looks at the links
-
-/// The bytes of a piece where both ranks copy, or 0 where the message is not worth it. A system call for a piece of
-/// 32 KiB costs a fifth of the copying; pieces of 256 KiB leave one rank waiting for the other no longer than 30 us.
-std::size_t shared_piece_bytes(std::size_t bytes) noexcept {
-  constexpr std::size_t kLeast = std::size_t{32} << 10;
-  constexpr std::size_t kMost = std::size_t{256} << 10;
-  constexpr std::size_t kPage = 4096;
-  if (bytes < 2 * kLeast) return 0;
-  const std::size_t piece = std::clamp(round_up(bytes / 4, kPage), kLeast, kMost);
-  return ceil_div(bytes, piece) <= SharedPieces::kMaxPieces ? piece : 0;
-}
 
 std::byte* address(const MessageWork& work, std::size_t offset) noexcept {
   return static_cast<std::byte*>(work.message().buffer) + offset;
@@ -143,14 +132,14 @@ void MessageExchange::share(const WorkPointer& recv) {
   MessageTransfer& transfer = recv->transfer();
   Peer& from = peer(transfer.source);
   const std::size_t bytes = recv->message().bytes();
-  const std::size_t piece = shared_piece_bytes(bytes);
+  const std::size_t piece = SharedPieces::piece_bytes(bytes);
   const std::uint64_t gate = remote_->gate();
   if (piece == 0 || gate == 0 || from.is_sharing || !from.is_readable) return;
   from.is_sharing = true;
   transfer.piece = piece;
   MessageFrame frame = answer_to(*recv, FrameKind::share);
   frame.address = reinterpret_cast<std::uintptr_t>(recv->message().buffer);
-  frame.count = pieces_from(transfer.source).open(static_cast<std::uint32_t>(ceil_div(bytes, piece)));
+  frame.count = pieces_from(transfer.source).open_next(static_cast<std::uint32_t>(ceil_div(bytes, piece)));
   enqueue(transfer.source, {frame, recv, std::string(reinterpret_cast<const char*>(&gate), sizeof(gate))});
 }
 
@@ -164,7 +153,7 @@ void MessageExchange::take_share(const WorkPointer& send, const FrameView& frame
   transfer.address = frame.header.address;
   transfer.turn = static_cast<std::uint32_t>(frame.header.count);
   frame.text.copy(reinterpret_cast<char*>(&transfer.gate), sizeof(transfer.gate));
-  transfer.piece = shared_piece_bytes(send->message().bytes());
+  transfer.piece = SharedPieces::piece_bytes(send->message().bytes());
   writes_.push_back(send);
   has_writes_.store(true);
 }
@@ -198,10 +187,8 @@ bool MessageExchange::write_piece() {
 }
 
 /// Whether nobody but this rank is at the buffer of `work`, which is about to fail. Mostly the sender, if at it, is
-/// done within microseconds. Should it have been stopped meanwhile, it finds the gate closed; and a copy that the
-/// kernel had begun is over long before the grace is.
+/// done within microseconds. Should somebody have stopped it meanwhile, it finds the gate closed when it goes on.
 bool MessageExchange::is_let_go(MessageWork& work) {
-  constexpr std::chrono::seconds kGrace{1};
   MessageTransfer& transfer = work.transfer();
   if (work.message().is_send() || transfer.piece == 0) return true;
   std::erase_if(reads_, [&](const WorkPointer& each) { return each.get() == &work; });
@@ -212,7 +199,7 @@ bool MessageExchange::is_let_go(MessageWork& work) {
       remote_->close_gate();
       transfer.closed = Clock::now();
     }
-    if (Clock::now() - transfer.closed < kGrace) return false;
+    if (Clock::now() - transfer.closed < RemoteMemory::kLongestWrite) return false;
   }
   stop_sharing(work);
   return true;

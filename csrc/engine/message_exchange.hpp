@@ -18,7 +18,7 @@
 #include "engine/message_work.hpp"
 #include "engine/monitor.hpp"
 #include "engine/recorder.hpp"
-#include "engine/shared_pieces.hpp"
+#include "transport/shared_pieces.hpp"
 #include "engine/way_chooser.hpp"
 
 namespace allred {

@@ -1,6 +1,7 @@
 // RemoteMemory: one-sided reads and writes of a peer's private memory.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -25,8 +26,10 @@ class RemoteMemory {
 
   /// What peers need in order to write to this rank's memory; 0 where they cannot.
   virtual std::uint64_t gate() const noexcept = 0;
-  /// For good: no write that a peer begins from now on touches memory of this rank. One that is under way goes on.
+  /// For good: no write that a peer begins from now on touches memory of this rank. One that is under way goes on, but
+  /// by far not as long as kLongestWrite: nobody can stop a process in the middle of it.
   virtual void close_gate() noexcept = 0;
+  static constexpr std::chrono::seconds kLongestWrite{1};
 };
 
 }  // namespace allred

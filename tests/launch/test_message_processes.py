@@ -38,15 +38,6 @@ def test_where_it_is_permitted_the_receiver_reads_the_senders_memory(tmp_path: P
         assert (lines[-1]["error"], lines[-1]["rank"]) == ("PeerLostError", 1)
 
 
-def test_where_it_is_permitted_the_sender_writes_a_part_to_the_receivers_memory(tmp_path: Path) -> None:
-    """Seen by what comes of a sender that the system kills for it, and of the receiver."""
-    with Ranks(tmp_path, 2, "large_messages.py", "permitted", "fatal") as ranks:
-        assert ranks.end(1)[0] == -signal.SIGSYS
-        status, lines, errors = ranks.end(0)
-        assert (status, errors) == (0, "")
-        assert (lines[-1]["error"], lines[-1]["rank"]) == ("PeerLostError", 1)
-
-
 @pytest.mark.parametrize("reading", ["permitted", "refused"])
 def test_a_rank_that_is_killed_among_large_messages_is_named(tmp_path: Path, reading: str) -> None:
     with Ranks(tmp_path, 2, "messages_for_ever.py", reading) as ranks:
@@ -58,22 +49,6 @@ def test_a_rank_that_is_killed_among_large_messages_is_named(tmp_path: Path, rea
         assert (lines[0]["error"], lines[0]["rank"]) == ("PeerLostError", 1)
         assert f"pid {ranks.pid(1)}) died" in lines[0]["text"]
         assert lines[0]["operation"].startswith(("send(to=1", "recv(source=1"))
-
-
-@pytest.mark.parametrize("turn", range(3))
-def test_a_rank_that_is_stopped_among_large_messages_is_named(tmp_path: Path, turn: int) -> None:
-    """Mostly in the middle of a copy, of which some are to the other rank's memory."""
-    with Ranks(tmp_path, 2, "messages_for_ever.py", "permitted", "0.5") as ranks:
-        ranks.await_started()
-        time.sleep(0.2 + 0.01 * turn)
-        ranks.signal(1, signal.SIGSTOP)
-        status, lines, errors = ranks.end(0)
-        assert (status, errors) == (0, "")
-        assert (lines[0]["error"], lines[0]["rank"]) == ("TimeoutError", 1)
-        ranks.signal(1, signal.SIGCONT)
-        status, lines, errors = ranks.end(1)
-        assert (status, errors) == (0, "")
-        assert lines[0]["error"] in ("TimeoutError", "PeerLostError")
 
 
 @pytest.mark.parametrize("way", ["open", "killed"])

@@ -45,9 +45,12 @@ struct PeerBuffers {
   SymmetricMemory& symmetric;
   RemoteMemory& remote;
   std::span<const Place> inputs, outputs;
+  std::span<const std::uint64_t> gates;  // of a broadcast: where each rank lets the root write to its buffer; or 0
 
   Place input(int rank) const noexcept { return inputs[static_cast<std::size_t>(rank)]; }
   Place output(int rank) const noexcept { return outputs[static_cast<std::size_t>(rank)]; }
+
+  std::uint64_t gate(int rank) const noexcept { return gates[static_cast<std::size_t>(rank)]; }
 
   const std::byte* symmetric_input(int rank) const { return symmetric.address(rank, input(rank).offset()); }
   std::byte* symmetric_output(int rank) const { return symmetric.address(rank, output(rank).offset()); }

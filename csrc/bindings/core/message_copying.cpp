@@ -9,7 +9,7 @@
 
 #include "bindings/core/register.hpp"
 #include "common/error.hpp"
-#include "engine/shared_pieces.hpp"
+#include "transport/shared_pieces.hpp"
 #include "engine/way_chooser.hpp"
 
 namespace py = pybind11;
@@ -26,7 +26,7 @@ Way way_named(const std::string& name) {
 /// Both ends of the pieces of one message, with a word of their own.
 class PieceEnds {
  public:
-  std::uint32_t open(std::uint32_t num_pieces) noexcept { return pieces_.open(num_pieces); }
+  std::uint32_t open(std::uint32_t num_pieces) noexcept { return pieces_.open_next(num_pieces); }
   SharedPieces& pieces() noexcept { return pieces_; }
 
  private:

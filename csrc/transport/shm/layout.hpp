@@ -47,10 +47,11 @@ struct alignas(kCacheLine) FlagLine {
   std::atomic<std::uint64_t> value;
 };
 
-/// Written by its rank, but for the doorbell, which peers ring.
+/// Written by its rank, but for the doorbell, which peers ring, and the word.
 struct Control {
   PostLine posts[2];
   FlagLine flags[kNumFlags];
+  alignas(kCacheLine) std::atomic<std::uint64_t> word;
 
   alignas(kCacheLine) std::atomic<std::uint32_t> bell;
   std::atomic<std::uint32_t> asleep;  // how many threads of this rank

@@ -20,8 +20,6 @@ if reading == "fatal" and comm.rank == 1:
     system_calls.kill_at(system_calls.PROCESS_VM_READV)
 if reading == "refused" or (reading == "refused to one" and comm.rank == 1):
     system_calls.refuse(system_calls.PROCESS_VM_READV)
-if writing == "fatal" and comm.rank == 1:
-    system_calls.kill_at(system_calls.PROCESS_VM_WRITEV)
 if writing == "refused" or (writing == "refused to one" and comm.rank == 1):
     system_calls.refuse(system_calls.PROCESS_VM_WRITEV)
 

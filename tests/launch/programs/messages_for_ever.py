@@ -1,7 +1,4 @@
-"""Two ranks send each other a large message until that fails, and say how.
-
-Arguments: whether memory can be read, and the timeout in seconds.
-"""
+"""Two ranks send each other a large message until that fails, and say how. Argument: whether memory can be read."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import allred
 
 if argument(1, "permitted") == "refused":
     system_calls.refuse(system_calls.PROCESS_VM_READV)
-comm = communicator(float(argument(2, "30")))
+comm = communicator()
 other = 1 - comm.rank
 array, received = np.zeros(3_000_000), np.zeros(3_000_000)
 comm.barrier()
