@@ -28,6 +28,11 @@ std::size_t one_copy_limit(Collective collective, const Topology& topology, cons
   return collective == Collective::broadcast || reduces(collective) ? kNever : tuning.one_copy_bytes_shared;
 }
 
+/// Ranks that share cores time the scheduler and not the way.
+std::size_t stream_limit(const Topology& topology, const Tuning& tuning) noexcept {
+  return topology.has_core_a_rank() ? tuning.stream_bytes : 0;
+}
+
 Algorithm select(Collective collective, std::size_t contribution_bytes, std::size_t mailbox_bytes,
                  const Topology& topology, const Tuning& tuning) {
   if (collective == Collective::barrier) return Algorithm::one_shot;

@@ -17,4 +17,7 @@ Algorithm select(Collective collective, std::size_t contribution_bytes, std::siz
 /// `staged`.
 std::size_t one_copy_limit(Collective collective, const Topology& topology, const Tuning& tuning) noexcept;
 
+/// Up to how many bytes they try from time to time whether staging memory is the faster way.
+std::size_t stream_limit(const Topology& topology, const Tuning& tuning) noexcept;
+
 }  // namespace allred

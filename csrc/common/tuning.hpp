@@ -17,6 +17,7 @@ struct Tuning {
   std::size_t chunk_bytes_shared = std::size_t{1} << 20;
   std::size_t one_copy_bytes = std::size_t{32} << 10;  // from here on, data is copied once, but in AllReduce
   std::size_t one_copy_bytes_shared = std::size_t{1} << 20;
+  std::size_t stream_bytes = std::size_t{1} << 30;  // up to here, it streams where that is found to be faster
 };
 
 /// What Tuning has: parsing, printing, the bindings and the files of `allred tune` all follow this one table.
@@ -34,6 +35,7 @@ inline constexpr std::array kTuningFields{
     TuningField{.name = "chunk_bytes_shared", .member = &Tuning::chunk_bytes_shared, .least = 4096},
     TuningField{.name = "one_copy_bytes", .member = &Tuning::one_copy_bytes, .least = 1},
     TuningField{.name = "one_copy_bytes_shared", .member = &Tuning::one_copy_bytes_shared, .least = 1},
+    TuningField{"stream_bytes", &Tuning::stream_bytes},
 };
 
 /// Gives the field `name` a value. Throws Error(invalid_argument) where there is no such field, or the value is out of

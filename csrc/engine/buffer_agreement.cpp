@@ -34,22 +34,33 @@ bool peers_write_output(Collective collective) noexcept {
 }  // namespace
 
 BufferAgreement::BufferAgreement(std::shared_ptr<SymmetricMemory> symmetric, std::shared_ptr<RemoteMemory> remote,
-                                 const Agreement& agreement, int rank, int size)
+                                 const Agreement& agreement, std::size_t stream_bytes, int rank, int size)
     : symmetric_(std::move(symmetric)),
       remote_(std::move(remote)),
       agreement_(agreement),
+      stream_bytes_(stream_bytes),
       rank_(rank),
       inputs_(static_cast<std::size_t>(size)),
-      outputs_(static_cast<std::size_t>(size)) {}
+      outputs_(static_cast<std::size_t>(size)),
+      gates_(static_cast<std::size_t>(size)) {}
 
 void BufferAgreement::announce(const Request& request, bool offers_private, Entry& entry) {
   own_.input = input_place(request, offers_private);
-  own_.output = Place::in_private(&kProbe, can_read_peers_);
+  const bool reads_peers = prefers_one_copy(request, offers_private) && can_read_peers_;
+  own_.output = Place::in_private(&kProbe, reads_peers);
   if (peers_write_output(request.collective)) {
     const Place place = symmetric_place({static_cast<const std::byte*>(request.output), request.bytes()});
     if (place.is_symmetric()) own_.output = place;
   }
   entry.places = std::as_bytes(std::span(&own_, 1));
+  if (request.collective == Collective::broadcast && reads_peers) announce_gate(request, entry);
+}
+
+/// The root may write to the buffer of a rank that could as well read all by itself.
+void BufferAgreement::announce_gate(const Request& request, Entry& entry) noexcept {
+  if (rank_ == request.root || !own_.input.is_private() || request.input != request.output) return;
+  own_gate_ = remote_->gate();
+  entry.note = std::as_bytes(std::span(&own_gate_, 1));
 }
 
 PeerBuffers BufferAgreement::settle() {
@@ -58,9 +69,27 @@ PeerBuffers BufferAgreement::settle() {
     std::memcpy(&places, agreement_.posts()[rank]->payload.data() + Post::kNoteBytes, sizeof(places));
     inputs_[rank] = places.input;
     outputs_[rank] = places.output;
+    std::memcpy(&gates_[rank], agreement_.posts()[rank]->payload.data(), sizeof(gates_[rank]));
   }
   if (!has_probed_) probe();
-  return {*symmetric_, *remote_, inputs_, outputs_};
+  if (timed_ != nullptr) begin_ = std::chrono::steady_clock::now();
+  return {*symmetric_, *remote_, inputs_, outputs_, gates_};
+}
+
+/// Counts in the same calls on all ranks, so that all try the same way at the same time: where blocks differ from rank
+/// to rank, there is no size that they have in common.
+bool BufferAgreement::prefers_one_copy(const Request& request, bool offers_private) noexcept {
+  timed_ = nullptr;
+  const std::optional<std::size_t> count = even_count(request);
+  if (!offers_private || !count) return true;
+  timed_bytes_ = *count * size_of(request.dtype);
+  if (timed_bytes_ > stream_bytes_) return true;
+  timed_ = &ways_[static_cast<std::size_t>(request.collective)];
+  return timed_->choose(timed_bytes_) == Way::one_copy;
+}
+
+void BufferAgreement::note(Way way) noexcept {
+  if (timed_ != nullptr) timed_->note(timed_bytes_, way, std::chrono::steady_clock::now() - begin_);
 }
 
 Place BufferAgreement::input_place(const Request& request, bool offers_private) const noexcept {
@@ -73,7 +102,7 @@ Place BufferAgreement::input_place(const Request& request, bool offers_private) 
   // Of some memory, such as a device's, the system has no pages to read.
   std::byte first{};
   if (!remote_->read(rank_, &first, reinterpret_cast<std::uint64_t>(input->data()), 1)) return place;
-  return Place::in_private(input->data(), can_read_peers_);
+  return Place::in_private(input->data(), false);
 }
 
 Place BufferAgreement::symmetric_place(Bytes buffer) const noexcept {

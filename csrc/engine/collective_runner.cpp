@@ -9,6 +9,7 @@
 #include "algorithms/direct/pull.hpp"
 #include "algorithms/direct/staged.hpp"
 #include "algorithms/direct/two_shot.hpp"
+#include "algorithms/selector.hpp"
 #include "common/error.hpp"
 #include "engine/wait_policy.hpp"
 
@@ -56,7 +57,8 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       scheduled_(topology_.rank, topology_.size(), [this](int peer) -> MessageLink& { return link_to(peer); }),
       message_links_(topology_.ranks.size()),
       splits_(monitor, agreement_),
-      buffers_(links_.symmetric, links_.remote, agreement_, topology_.rank, topology_.size()),
+      buffers_(links_.symmetric, links_.remote, agreement_, stream_limit(topology, config.tuning), topology_.rank,
+               topology_.size()),
       scales_(topology_.ranks.size()),
       sources_(topology_.ranks.size()),
       pieces_(topology_.ranks.size() + 1),
@@ -166,8 +168,12 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
   if (!is_staged(algorithm) || compressed) return run_direct(call, algorithm);
   const PeerBuffers buffers = buffers_.settle();
   const bool pulls = can_pull(call, buffers);
-  if (!pulls && !in_mailboxes) return run_direct(call, algorithm);
+  if (!pulls && !in_mailboxes) {
+    run_direct(call, algorithm);
+    return buffers_.note(Way::stream);
+  }
   pulls ? pull(call, buffers) : mailbox_two_shot_all_reduce(call, buffers);
+  buffers_.note(Way::one_copy);
   monitor_.throw_if_over(&agreement_);  // a rank whose call failed may have changed its buffer before it was read
 }
 

@@ -9,24 +9,16 @@
 namespace allred {
 namespace {
 
-constexpr int kBurst = 8;                                  // frames of one peer before the next peer's turn
-constexpr std::size_t kPieceBytes = std::size_t{1} << 20;  // read at a time, between looks at the links
-
-std::byte* address(const MessageWork& work, std::size_t offset) noexcept {
-  return static_cast<std::byte*>(work.message().buffer) + offset;
-}
-
-MessageFrame answer(FrameKind kind, const MessageWork& recv) noexcept {
-  return {.kind = kind, .tag = recv.message().tag, .id = recv.transfer().id};
-}
+constexpr int kBurst = 8;  // frames of one peer before the next peer's turn
 
 }  // namespace
 
 MessageExchange::MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout,
-                                 Recorder& recorder)
+                                 std::size_t stream_bytes, Recorder& recorder)
     : monitor_(monitor),
       errors_(monitor),
       timeout_(timeout),
+      stream_bytes_(stream_bytes),
       recorder_(recorder),
       doorbell_(std::move(links.doorbell)),
       remote_(std::move(links.remote)) {
@@ -46,7 +38,7 @@ void MessageExchange::start(const WorkPointer& work) {
 bool MessageExchange::progress() noexcept {
   const std::unique_lock receiving(receiving_, std::try_to_lock);
   if (!receiving) return false;
-  bool moved = has_reads_.load(std::memory_order_relaxed);
+  bool moved = false;
   try {
     for (int rank = 0; rank < monitor_.size(); ++rank) moved |= receive(rank);
     if (has_queued_.load(std::memory_order_relaxed)) {
@@ -54,7 +46,8 @@ bool MessageExchange::progress() noexcept {
       push_all();
       moved |= !ended_.empty();
     }
-    if (has_reads_.load(std::memory_order_relaxed)) read_piece();
+    if (has_reads_.load(std::memory_order_relaxed)) moved |= read_piece();
+    if (has_writes_.load(std::memory_order_relaxed)) moved |= write_piece();
   } catch (...) {
     monitor_.report(std::current_exception());  // such as want of memory; check() ends the works
   }
@@ -153,6 +146,7 @@ void MessageExchange::take(int source, std::span<const std::byte> bytes) {
     case FrameKind::data: return take_data(source, frame);
     case FrameKind::taken:
     case FrameKind::pull:
+    case FrameKind::share:
     case FrameKind::reject: return take_answer(source, frame);
   }
 }
@@ -180,10 +174,12 @@ void MessageExchange::deliver(const WorkPointer& recv, int source, const FrameVi
     if (!frame.payload.empty()) std::memcpy(message.buffer, frame.payload.data(), frame.payload.size());
     return end(recv);
   }
-  transfer.stage = MessageTransfer::Stage::arriving;
   transfer.address = frame.header.address;
-  reads_.push_back(recv);
-  has_reads_.store(true);
+  take_up(recv);
+}
+
+MessageFrame MessageExchange::answer_to(const MessageWork& recv, FrameKind kind) noexcept {
+  return {.kind = kind, .tag = recv.message().tag, .id = recv.transfer().id};
 }
 
 /// Does not take what `frame` brings; the sender of an offer, which waits for an answer, is told why.
@@ -191,13 +187,14 @@ void MessageExchange::decline(const WorkPointer& recv, const FrameView& frame, c
                               std::exception_ptr error) {
   if (frame.header.kind != FrameKind::offer) return end(recv, std::move(error));
   recv->transfer().stage = MessageTransfer::Stage::answered;
-  enqueue(recv->transfer().source, {answer(FrameKind::reject, *recv), recv, reason, std::move(error)});
+  enqueue(recv->transfer().source, {answer_to(*recv, FrameKind::reject), recv, reason, std::move(error)});
 }
 
 void MessageExchange::take_answer(int source, const FrameView& frame) {
   const auto found = offers_.find(frame.header.id);
   if (found == offers_.end()) return;
-  const WorkPointer send = std::move(found->second);
+  const WorkPointer send = found->second;
+  if (frame.header.kind == FrameKind::share) return take_share(send, frame);
   offers_.erase(found);
   if (frame.header.kind == FrameKind::taken) return end(send);
   if (frame.header.kind == FrameKind::reject) {
@@ -205,63 +202,6 @@ void MessageExchange::take_answer(int source, const FrameView& frame) {
   }
   send->transfer().stage = MessageTransfer::Stage::streamed;
   enqueue(source, {{.kind = FrameKind::data, .id = frame.header.id}, send});
-}
-
-void MessageExchange::take_data(int source, const FrameView& frame) {
-  std::vector<WorkPointer>& streams = peer(source).streams;
-  const auto found =
-      std::ranges::find_if(streams, [&](const WorkPointer& recv) { return recv->transfer().id == frame.header.id; });
-  if (found == streams.end()) return;
-  const WorkPointer recv = *found;
-  std::size_t& done = recv->transfer().bytes;
-  if (frame.payload.size() > recv->message().bytes() - done) {
-    throw Error(ErrorCode::system, monitor_.describe(source) + " sent more than it offered");
-  }
-  std::memcpy(address(*recv, done), frame.payload.data(), frame.payload.size());
-  done += frame.payload.size();
-  if (done != recv->message().bytes()) return;
-  streams.erase(found);
-  end(recv);
-}
-
-// ---- large messages: out of the sender's memory ----
-
-/// The lock is not held while bytes are copied, so that other messages pass. The buffer stays valid: see receiving_.
-void MessageExchange::read_piece() {
-  WorkPointer recv;
-  {
-    const std::lock_guard lock(mutex_);
-    if (reads_.empty()) return;
-    recv = reads_.front();
-  }
-  const MessageTransfer& transfer = recv->transfer();
-  const std::size_t bytes = std::min(kPieceBytes, recv->message().bytes() - transfer.bytes);
-  const bool permitted =
-      remote_->read(transfer.source, address(*recv, transfer.bytes), transfer.address + transfer.bytes, bytes);
-  const std::lock_guard lock(mutex_);
-  reads_.pop_front();
-  after_piece(recv, bytes, permitted);
-  has_reads_.store(!reads_.empty(), std::memory_order_relaxed);
-}
-
-void MessageExchange::after_piece(const WorkPointer& recv, std::size_t bytes, bool permitted) {
-  MessageTransfer& transfer = recv->transfer();
-  if (!permitted) {
-    transfer.bytes = 0;
-    peer(transfer.source).streams.push_back(recv);
-    return enqueue(transfer.source, {answer(FrameKind::pull, *recv), recv});
-  }
-  transfer.bytes += bytes;
-  if (transfer.bytes != recv->message().bytes()) return reads_.push_back(recv);
-  if (!is_still_offered(transfer.source)) return;  // check() ends it
-  transfer.stage = MessageTransfer::Stage::answered;
-  enqueue(transfer.source, {answer(FrameKind::taken, *recv), recv});
-}
-
-/// A send that fails makes that known before its buffer is the program's again. So what was read is the message,
-/// unless by now there is something to know.
-bool MessageExchange::is_still_offered(int source) const {
-  return !monitor_.fault() && monitor_.state(source) == PeerState::alive;
 }
 
 // ---- works ----

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "common/chunks.hpp"
 #include "engine/connections.hpp"
 #include "engine/message_errors.hpp"
 #include "engine/message_matcher.hpp"
@@ -17,19 +18,24 @@
 #include "engine/message_work.hpp"
 #include "engine/monitor.hpp"
 #include "engine/recorder.hpp"
+#include "transport/shared_pieces.hpp"
+#include "engine/way_chooser.hpp"
 
 namespace allred {
 
 /// A small message is *eager*: it travels in one frame, and its send is done when that is in the link. A large one is
-/// offered: the receiver, once its recv is there, copies it out of the sender's memory and answers; where the system
-/// forbids that, it asks the sender to push it through the link.
+/// offered: the receiver, once its recv is there, has it in the way that is faster here and now. Either it copies the
+/// message out of the sender's memory, lets the sender copy a part of it into its own, and answers; or it asks the
+/// sender to push it through the link, as it does where the system forbids the former.
 ///
 /// Thread-safe, and never blocks for a peer. Something happens only while threads call in: as long as any work is
 /// pending, one must call progress() over and over, and check() now and then. `monitor` and `recorder` must
 /// outlive it.
 class MessageExchange {
  public:
-  MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout, Recorder& recorder);
+  /// Messages of up to `stream_bytes` stream where that is the faster way.
+  MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout,
+                  std::size_t stream_bytes, Recorder& recorder);
 
   /// Begins a send or a recv; it may be done at once. Throws, with nothing done, where the communicator is over.
   void start(const std::shared_ptr<MessageWork>& work);
@@ -62,6 +68,9 @@ class MessageExchange {
     MessageOutbox outbox;
     std::vector<WorkPointer> streams = {};  // recvs whose data comes through the link
     PeerState state = PeerState::alive;     // when last looked at
+    WayChooser ways = {};                   // for messages from it
+    bool is_readable = false;               // a message was copied out of its memory
+    bool is_sharing = false;                // it has leave to copy a part of a message to its recv's buffer
   };
 
   // What follows needs mutex_, but for what says otherwise.
@@ -76,14 +85,26 @@ class MessageExchange {
   bool receive(int rank);  // needs receiving_ and not mutex_
   void take(int source, std::span<const std::byte> bytes);
   void take_message(int source, const FrameView& frame, std::span<const std::byte> bytes);
-  void take_data(int source, const FrameView& frame);
   void take_answer(int source, const FrameView& frame);
   void deliver(const WorkPointer& recv, int source, const FrameView& frame);
   void decline(const WorkPointer& recv, const FrameView& frame, const std::string& reason, std::exception_ptr error);
 
-  void read_piece();  // needs receiving_ and not mutex_
-  void after_piece(const WorkPointer& recv, std::size_t bytes, bool permitted);
+  static MessageFrame answer_to(const MessageWork& recv, FrameKind kind) noexcept;
+
+  void take_up(const WorkPointer& recv);
+  void ask_for_stream(const WorkPointer& recv);
+  void take_data(int source, const FrameView& frame);
+  void note_time(const MessageWork& recv, Way way);
+  bool read_piece();  // needs receiving_ and not mutex_; so does the next one
+  Chunk next_piece(const MessageWork& recv);
+  void after_piece(const WorkPointer& recv);
   bool is_still_offered(int source) const;
+  SharedPieces pieces_from(int source) noexcept;
+  void share(const WorkPointer& recv);
+  void stop_sharing(MessageWork& recv) noexcept;
+  void take_share(const WorkPointer& send, const FrameView& frame);
+  bool write_piece();  // needs receiving_ and not mutex_
+  bool is_let_go(MessageWork& work);
 
   void add(const WorkPointer& work);
   Work::Callbacks finish(const WorkPointer& work, std::exception_ptr error);
@@ -101,6 +122,7 @@ class MessageExchange {
   Monitor& monitor_;
   const MessageErrors errors_;
   const std::chrono::milliseconds timeout_;
+  const std::size_t stream_bytes_;
   Recorder& recorder_;
   const std::unique_ptr<Doorbell> doorbell_;
   const std::shared_ptr<RemoteMemory> remote_;
@@ -115,7 +137,8 @@ class MessageExchange {
   MessageMatcher matcher_;
   std::map<std::uint64_t, WorkPointer> offers_;  // sends that wait for an answer, by the offer's id
   std::uint64_t last_offer_ = 0;
-  std::deque<WorkPointer> reads_;  // recvs whose messages are being copied out of their senders' memory
+  std::deque<WorkPointer> reads_;   // recvs whose messages are being copied out of their senders' memory
+  std::deque<WorkPointer> writes_;  // sends that are being copied into their receivers' memory
   std::vector<WorkPointer> pending_;
   EndedMessages ended_;
   std::exception_ptr closed_;
@@ -124,6 +147,7 @@ class MessageExchange {
   std::atomic<std::size_t> num_pending_{0};
   std::atomic<bool> has_queued_{false};  // some outbox holds frames
   std::atomic<bool> has_reads_{false};
+  std::atomic<bool> has_writes_{false};
 };
 
 }  // namespace allred

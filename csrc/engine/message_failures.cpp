@@ -1,5 +1,6 @@
 // How works of a MessageExchange fail.
 #include <algorithm>
+#include <thread>
 
 #include "engine/message_exchange.hpp"
 
@@ -31,7 +32,7 @@ void MessageExchange::close(const std::exception_ptr& reason) {
   const std::lock_guard receiving(receiving_);
   const std::lock_guard lock(mutex_);
   closed_ = reason;
-  end_all([&](const MessageWork&) { return reason; });
+  for (; !pending_.empty(); std::this_thread::yield()) end_all([&](const MessageWork&) { return reason; });
 }
 
 /// Ends the works for which `error_of` has an error. Backwards, as end() moves the last one into the gap.
@@ -39,7 +40,7 @@ void MessageExchange::end_all(const std::function<std::exception_ptr(const Messa
   for (std::size_t idx = pending_.size(); idx-- > 0;) {
     const WorkPointer work = pending_[idx];
     std::exception_ptr error = error_of(*work);
-    if (!error) continue;
+    if (!error || !is_let_go(*work)) continue;
     drop(*work);
     const bool is_refusal = !work->message().refusal.empty();  // nobody waits for it
     end(work, is_refusal ? nullptr : std::move(error));
@@ -51,6 +52,7 @@ void MessageExchange::drop(const MessageWork& work) {
   const auto is_it = [&](const WorkPointer& each) { return each.get() == &work; };
   matcher_.forget(work);
   std::erase_if(reads_, is_it);
+  std::erase_if(writes_, is_it);
   std::erase_if(offers_, [&](const auto& offer) { return is_it(offer.second); });
   for (const std::unique_ptr<Peer>& each : peers_) {
     if (!each) continue;

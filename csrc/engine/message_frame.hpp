@@ -19,7 +19,9 @@ enum class FrameKind : std::uint8_t {
   offer,    // sender -> receiver: a large message, and where it lies in the sender's memory; then text
   refusal,  // sender -> receiver: a send that is not going to be made; then the reason as text
   taken,    // receiver -> sender: has copied the message of the offer
-  pull,     // receiver -> sender: cannot read the sender's memory, so it is to come through the link
+  pull,     // receiver -> sender: the message is to come through the link
+  share,    // receiver -> sender: may copy a part of it to `address`, in the turn `count` of the SharedPieces, through
+            // the gate whose address follows as text
   data,     // sender -> receiver: the next piece of it
   reject,   // receiver -> sender: does not take it; then the reason as text
 };

@@ -1,7 +1,8 @@
 #include "engine/message_outbox.hpp"
 
 #include <algorithm>
-#include <cstring>
+
+#include "algorithms/direct/direct_call.hpp"
 
 namespace allred {
 namespace {
@@ -9,7 +10,7 @@ namespace {
 /// Copies what fits and gives the room that is left.
 std::span<std::byte> fill(std::span<std::byte> room, const void* source, std::size_t bytes) noexcept {
   const std::size_t fits = std::min(bytes, room.size());
-  if (fits != 0) std::memcpy(room.data(), source, fits);
+  if (fits != 0) copy_to_shared(room.data(), static_cast<const std::byte*>(source), fits);
   return room.subspan(fits);
 }
 

@@ -13,7 +13,7 @@
 namespace allred {
 
 /// A frame, or the frames of a stream of data, to be written. `work`, not done yet, is the one on whose behalf it is
-/// sent; a frame that is its last step ends it, with `error`.
+/// sent; a frame that is its last step ends it, with `error`: one to which there is no answer.
 struct OutgoingFrame {
   MessageFrame header;
   std::shared_ptr<MessageWork> work;
@@ -21,7 +21,7 @@ struct OutgoingFrame {
   std::exception_ptr error = nullptr;
 
   bool ends_work() const noexcept {
-    return header.kind != FrameKind::offer && header.kind != FrameKind::pull;  // those have an answer
+    return header.kind != FrameKind::offer && header.kind != FrameKind::pull && header.kind != FrameKind::share;
   }
 };
 

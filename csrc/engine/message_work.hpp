@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "engine/message.hpp"
+#include "engine/way_chooser.hpp"
 #include "engine/work.hpp"
 
 namespace allred {
@@ -28,8 +29,14 @@ struct MessageTransfer {
   Stage stage = Stage::posted;
   int source = -1;            // of the message that a recv got
   std::uint64_t id = 0;       // of the offer
-  std::uint64_t address = 0;  // a recv's: of the message in its sender's memory
+  std::uint64_t address = 0;  // where the message lies in the peer's memory, or is to lie there
   std::size_t bytes = 0;      // moved so far
+  Way way = Way::one_copy;    // a recv's: how the message of an offer comes
+  std::size_t piece = 0;      // bytes of a piece of which sender and receiver copy some each; 0: they do not
+  std::uint32_t turn = 0;     // of the pieces: a send's
+  std::uint64_t gate = 0;     // of the peer's memory: a send's
+  std::chrono::steady_clock::time_point taken_up = {};  // a recv's: when it met the offer
+  std::chrono::steady_clock::time_point closed = {};    // a recv's that fails: when its sender's way to it was closed
   std::chrono::steady_clock::time_point start = {};
   std::chrono::steady_clock::time_point called = {};  // where it is traced
   std::size_t place = 0;                              // among those that are not done

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "algorithms/selector.hpp"
 #include "common/error.hpp"
 #include "engine/callback_scope.hpp"
 #include "engine/wait_policy.hpp"
@@ -53,7 +54,7 @@ Messenger::Messenger(const Topology& topology, Monitor& monitor, PointToPointLin
     : topology_(topology),
       monitor_(monitor),
       config_(config),
-      exchange_(monitor, std::move(links), config.timeout, recorder) {}
+      exchange_(monitor, std::move(links), config.timeout, stream_limit(topology, config.tuning), recorder) {}
 
 Messenger::~Messenger() {
   for (std::thread& thread : threads_) thread.detach();  // close() takes them; without it the process is on its way out

@@ -1,7 +1,9 @@
 // MessageLink: a FIFO of messages to one peer and another from it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -28,6 +30,12 @@ class MessageLink {
   virtual std::optional<std::span<const std::byte>> front() = 0;
   /// Gives the front message's room back.
   virtual void pop() = 0;
+
+  /// A word for each direction that the ranks at both ends may change, zero at first; what it means is theirs to say.
+  virtual std::atomic<std::uint64_t>& word_to_peer() noexcept = 0;
+  virtual std::atomic<std::uint64_t>& word_from_peer() noexcept = 0;
+  /// Wakes the peer, should it sleep, for a word that was changed.
+  virtual void ring() = 0;
 };
 
 }  // namespace allred

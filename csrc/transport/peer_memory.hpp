@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -63,6 +64,9 @@ class PeerMemory {
   virtual void reserve_staging() = 0;
   virtual std::byte* staging(int peer) noexcept = 0;
   virtual std::size_t staging_bytes() const noexcept = 0;
+
+  /// A word of `rank` that its peers may change, too; what it means is theirs to say. Zero at first.
+  virtual std::atomic<std::uint64_t>& word(int rank) noexcept = 0;
 
   /// Release: publishes all this rank wrote before.
   virtual void signal(Flag flag, std::uint64_t value) = 0;

@@ -11,9 +11,18 @@ from launch.processes import Ranks
 
 
 @pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("reading", ["permitted", "refused", "refused to one"])
-def test_large_messages(tmp_path: Path, reading: str, size: int) -> None:
-    with Ranks(tmp_path, size, "large_messages.py", reading) as ranks:
+@pytest.mark.parametrize(
+    ("reading", "writing"),
+    [
+        ("permitted", "permitted"),
+        ("permitted", "refused"),
+        ("permitted", "refused to one"),
+        ("refused", "permitted"),
+        ("refused to one", "permitted"),
+    ],
+)
+def test_large_messages(tmp_path: Path, reading: str, writing: str, size: int) -> None:
+    with Ranks(tmp_path, size, "large_messages.py", reading, writing) as ranks:
         for rank in range(size):
             status, lines, errors = ranks.end(rank)
             assert (status, errors) == (0, "")

@@ -13,7 +13,8 @@ from spec.test_symmetric_memory import calls_of
 
 import allred
 
-ALWAYS: dict[str, Any] = {"tuning": {"one_copy_bytes": 1, "one_copy_bytes_shared": 1}}
+ALWAYS: dict[str, Any] = {"tuning": {"one_copy_bytes": 1, "one_copy_bytes_shared": 1, "stream_bytes": 0}}
+EITHER_WAY: dict[str, Any] = {"tuning": {"one_copy_bytes": 1}}
 PULLED = [form for form in FORMS if not form.startswith("all_reduce")]
 
 
@@ -56,3 +57,24 @@ def test_blocks_of_all_to_all_that_differ_in_size() -> None:
             np.testing.assert_array_equal(result, wanted)
 
     allred.run_threads(run, 3, **ALWAYS)
+
+
+@pytest.mark.parametrize("op", ["sum", "avg"])
+def test_either_way_ends_with_the_same_bits(op: str) -> None:
+    """The first calls of a size try both ways in turn, once it is known that the peers' memory can be read."""
+    count = 30_011
+
+    def run(comm: allred.Communicator) -> None:
+        source = np.random.default_rng(comm.rank).standard_normal(2 * count).astype(np.float32)
+        scattered = np.empty(count, np.float32)
+        results = set()
+        for _ in range(40):
+            reduced = source.copy()
+            scattered[:] = np.nan
+            comm.reduce(reduced, root=1, op=op)
+            comm.reduce_scatter_into(scattered, source, op=op)
+            results.add((reduced.tobytes() if comm.rank == 1 else b"", scattered.tobytes()))
+        assert len(results) == 1
+        assert np.isfinite(scattered).all()
+
+    allred.run_threads(run, 2, **EITHER_WAY)

@@ -1,13 +1,40 @@
 #include "algorithms/direct/pull.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <string>
+#include <thread>
 
 #include "algorithms/direct/traffic.hpp"
 #include "common/error.hpp"
+#include "transport/shared_pieces.hpp"
 
 namespace allred {
 namespace {
+
+/// However a call ends, nobody but this rank is at its buffer then.
+class WritesEnd {
+ public:
+  WritesEnd(SharedPieces& pieces, RemoteMemory& remote) noexcept : pieces_(pieces), remote_(remote) {}
+  WritesEnd(const WritesEnd&) = delete;  // of one call
+  WritesEnd& operator=(const WritesEnd&) = delete;
+  ~WritesEnd() {
+    if (is_over()) return;
+    remote_.close_gate();
+    const auto until = std::chrono::steady_clock::now() + RemoteMemory::kLongestWrite;
+    while (!is_over() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  }
+
+ private:
+  bool is_over() noexcept {
+    pieces_.close();
+    return pieces_.is_over();
+  }
+
+  SharedPieces& pieces_;
+  RemoteMemory& remote_;
+};
 
 class Puller {
  public:
@@ -35,12 +62,12 @@ class Puller {
     return false;
   }
 
-  /// Whether all its readers can.
+  /// Whether all its readers can, and would.
   bool is_in_reach(int owner) const noexcept {
     if (buffers_.input(owner).is_symmetric()) return true;
     if (call_.collective == Collective::all_reduce || !buffers_.input(owner).is_private()) return false;
     for (int reader = 0; reader < call_.size(); ++reader) {
-      if (reader != owner && reads(reader, owner) && !buffers_.output(reader).can_read_peers()) return false;
+      if (reader != owner && reads(reader, owner) && !buffers_.output(reader).reads_peers()) return false;
     }
     return true;
   }
@@ -49,8 +76,17 @@ class Puller {
   void copy_from(int owner) const {
     const std::size_t bytes = bytes_from(owner);
     if (bytes == 0) return;
+    if (is_written(call_.rank())) return copy_with_root();
     std::byte* const destination = call_.output_block(owner);
     is_at_hand(owner) ? copy_bytes(destination, part_of(owner), bytes) : read_from(owner, 0, destination, bytes);
+  }
+
+  /// The root has nothing to read, and so copies a part to each rank that lets it.
+  void write_to_readers() const {
+    if (call_.rank() != call_.root) return;
+    call_.for_each_peer([&](int reader) {
+      if (is_written(reader)) write_to(reader);
+    });
   }
 
   void reduce_block() const { reduce_range(call_.output, {0, call_.count}); }
@@ -103,6 +139,47 @@ class Puller {
   void read_from(int owner, std::size_t offset, std::byte* destination, std::size_t num_bytes) const {
     const std::uint64_t address = buffers_.input(owner).address() + offset_in(owner) + offset;
     if (!buffers_.remote.read(owner, destination, address, num_bytes)) throw_unreadable(owner);
+  }
+
+  /// Whether the root writes a part of a broadcast to the buffer of `rank`.
+  bool is_written(int rank) const noexcept {
+    return call_.collective == Collective::broadcast && rank != call_.root && buffers_.gate(rank) != 0 &&
+           buffers_.input(call_.root).is_private() && SharedPieces::piece_bytes(call_.bytes()) != 0;
+  }
+
+  Chunk piece_of_message(std::uint32_t idx) const noexcept {
+    const std::size_t piece = SharedPieces::piece_bytes(call_.bytes());
+    return {idx * piece, std::min(piece, call_.bytes() - idx * piece)};
+  }
+
+  /// This rank reads from the front, the root writes from the back.
+  void copy_with_root() const {
+    SharedPieces pieces(call_.memory.word(call_.rank()));
+    const WritesEnd end(pieces, buffers_.remote);
+    pieces.open(static_cast<std::uint32_t>(ceil_div(call_.bytes(), piece_of_message(0).count)), call_.sequence);
+    while (true) {
+      std::optional<std::uint32_t> piece;
+      call_.waiter.until([&] { return piece || (piece = pieces.take_first()) || pieces.is_over(); },
+                         {call_.root, "its part of the data"});
+      if (!piece) return;
+      const Chunk range = piece_of_message(*piece);
+      read_from(call_.root, range.offset, call_.output + range.offset, range.count);
+    }
+  }
+
+  void write_to(int reader) const {
+    SharedPieces pieces(call_.memory.word(reader));
+    call_.waiter.until([&] { return pieces.is_opened(call_.sequence); },
+                       {reader, "it to take this rank's part of the data"});
+    for (bool permitted = true; permitted;) {
+      const std::optional<std::uint32_t> piece = pieces.take_last(call_.sequence);
+      if (!piece) return;
+      const Chunk range = piece_of_message(*piece);
+      permitted = buffers_.remote.write(reader, buffers_.gate(reader), call_.input + range.offset,
+                                        buffers_.input(reader).address() + range.offset, range.count);
+      permitted ? pieces.finish() : pieces.give_back();
+      call_.memory.signal(Flag::staged, call_.round);  // nothing new; wakes the reader, should it sleep
+    }
   }
 
   bool is_all_at_hand() const noexcept {
@@ -187,6 +264,7 @@ void pull(DirectCall& call, const PeerBuffers& buffers) {
   const Puller puller(call, buffers);
   const int self = call.rank();
   take(call, puller);
+  puller.write_to_readers();
   const std::uint64_t epoch = ++call.round;
   call.memory.signal(Flag::released, epoch);
   if (!reduces(call.collective) && puller.reads(self, self)) puller.copy_from(self);  // last: no peer waits for it

@@ -6,6 +6,8 @@
 //   memory  the inputs are symmetric memory, which is loaded where it lies, or private memory, which the system copies
 //           on request: to the output what is only moved, to staging memory what is reduced. AllReduce, in which ranks
 //           write to each other, needs the former
+//   both    in a broadcast from private memory to private memory the root, which has nothing to read, writes a part of
+//           the message to each rank while that reads the rest (SharedPieces)
 //   shared  AllReduce, and reduce to an output that is symmetric: each rank reduces a chunk of the message, and
 //           its result goes to the outputs of all, or to the root's
 //   bytes   each byte moves once, from input to output. broadcast and scatter: S to each rank; gather: S from each;

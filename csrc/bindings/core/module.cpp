@@ -13,5 +13,6 @@ PYBIND11_MODULE(_core, module) {
   allred::bindings::register_compress(module);
   allred::bindings::register_tuning(module);
   allred::bindings::register_bucketing(module);
+  allred::bindings::register_message_copying(module);
   allred::bindings::register_machine(module);
 }

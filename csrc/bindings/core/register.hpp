@@ -26,6 +26,7 @@ void register_reduce(pybind11::module_& module);
 void register_compress(pybind11::module_& module);
 void register_tuning(pybind11::module_& module);
 void register_bucketing(pybind11::module_& module);
+void register_message_copying(pybind11::module_& module);
 void register_machine(pybind11::module_& module);
 
 /// Sets the Python exception that goes with a C++ one. With the GIL held.

@@ -47,10 +47,11 @@ struct alignas(kCacheLine) FlagLine {
   std::atomic<std::uint64_t> value;
 };
 
-/// Written by its rank, but for the doorbell, which peers ring.
+/// Written by its rank, but for the doorbell, which peers ring, and the word.
 struct Control {
   PostLine posts[2];
   FlagLine flags[kNumFlags];
+  alignas(kCacheLine) std::atomic<std::uint64_t> word;
 
   alignas(kCacheLine) std::atomic<std::uint32_t> bell;
   std::atomic<std::uint32_t> asleep;  // how many threads of this rank
@@ -60,11 +61,13 @@ struct Control {
   std::atomic<std::uint64_t> last_sequence, last_call, last_count;  // the last post, for error messages
 };
 
-/// One direction of a MessageLink, in the sender's part: `head` counts messages sent, `tail` messages taken.
+/// One direction of a MessageLink, in the sender's part: `head` counts messages sent, `tail` messages taken; `word` is
+/// both ranks'.
 struct ChannelControl {
   alignas(kCacheLine) std::atomic<std::uint64_t> head;
   std::uint32_t bytes[kChannelSlots];
   alignas(kCacheLine) std::atomic<std::uint64_t> tail;
+  alignas(kCacheLine) std::atomic<std::uint64_t> word;
 };
 
 /// Offsets within one lane, from the number of local ranks and the size of a staging memory.

@@ -48,4 +48,6 @@ void SegmentMessageLink::pop() {
   ring_if_anyone_sleeps(*segment_);
 }
 
+void SegmentMessageLink::ring() { ring_if_anyone_sleeps(*segment_); }
+
 }  // namespace allred::shm

@@ -19,6 +19,9 @@ class SegmentMessageLink final : public MessageLink {
   void commit(std::size_t bytes) override;
   std::optional<std::span<const std::byte>> front() override;
   void pop() override;
+  std::atomic<std::uint64_t>& word_to_peer() noexcept override { return outgoing_.word; }
+  std::atomic<std::uint64_t>& word_from_peer() noexcept override { return incoming_.word; }
+  void ring() override;
 
  private:
   std::shared_ptr<Segment> segment_;

@@ -28,6 +28,8 @@ class SegmentPeerMemory final : public PeerMemory {
   std::byte* staging(int peer) noexcept override { return segment_->staging(peer); }
   std::size_t staging_bytes() const noexcept override { return segment_->layout().staging_bytes(); }
 
+  std::atomic<std::uint64_t>& word(int rank) noexcept override { return segment_->control(rank).word; }
+
   void signal(Flag flag, std::uint64_t value) override;
   void wait(int peer, Flag flag, std::uint64_t value, Waiter& waiter) override;
 

@@ -1,4 +1,7 @@
-"""Ranks send each other large messages, small ones between them. Argument: what reading a peer's memory comes to."""
+"""Ranks send each other large messages, small ones between them.
+
+Arguments: what reading a peer's memory comes to, and what writing to it does.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,14 @@ import allred
 COUNTS = [8_187, 100_003, 3_000_017]
 GUARD = 3
 
-reading = argument(1, "permitted")
+reading, writing = argument(1, "permitted"), argument(2, "permitted")
 comm = communicator()
 if reading == "fatal" and comm.rank == 1:
     system_calls.kill_at(system_calls.PROCESS_VM_READV)
 if reading == "refused" or (reading == "refused to one" and comm.rank == 1):
     system_calls.refuse(system_calls.PROCESS_VM_READV)
+if writing == "refused" or (writing == "refused to one" and comm.rank == 1):
+    system_calls.refuse(system_calls.PROCESS_VM_WRITEV)
 
 
 def numbers(rank: int, count: int) -> np.ndarray:

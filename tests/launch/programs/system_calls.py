@@ -7,7 +7,7 @@ import errno
 import os
 import platform
 
-PROCESS_VM_READV = {"x86_64": 310, "aarch64": 270}[platform.machine()]
+PROCESS_VM_READV, PROCESS_VM_WRITEV = {"x86_64": (310, 311), "aarch64": (270, 271)}[platform.machine()]
 
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 _LOAD_WORD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
