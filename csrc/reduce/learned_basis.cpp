@@ -15,12 +15,51 @@ constexpr std::size_t kLargestChunk = 128;  // work grows with it for each eleme
 constexpr float kKept = 0.9f;               // of the moments, from one step to the next
 constexpr float kFloor = 1e-7f;             // of their trace: directions of which nothing was seen stay what they are
 
-std::vector<float> transposed(const float* from, std::size_t stride, std::size_t rows, std::size_t columns) {
+/// A matrix whose elements lie `row` and `column` apart.
+struct View {
+  const float* data;
+  std::size_t row;
+  std::size_t column;
+
+  View transposed() const noexcept { return {data, column, row}; }
+};
+
+struct Shape {
+  std::size_t rows;
+  std::size_t inner;
+  std::size_t columns;
+};
+
+/// destination = left * right; the rows of both destination and right are next to each other, `..._stride` apart.
+void multiply(Isa isa, float* destination, std::size_t stride, View left, const float* right, std::size_t right_stride,
+              Shape shape) {
+  kernels_of(isa).multiply({.destination = destination,
+                            .destination_stride = stride,
+                            .left = left.data,
+                            .left_row = left.row,
+                            .left_column = left.column,
+                            .right = right,
+                            .right_stride = right_stride,
+                            .rows = shape.rows,
+                            .inner = shape.inner,
+                            .columns = shape.columns});
+}
+
+/// Row by row.
+std::vector<float> copy_of(View from, std::size_t rows, std::size_t columns) {
   std::vector<float> result(rows * columns);
   for (std::size_t row = 0; row < rows; ++row) {
-    for (std::size_t column = 0; column < columns; ++column) result[column * rows + row] = from[row * stride + column];
+    for (std::size_t column = 0; column < columns; ++column) {
+      result[row * columns + column] = from.data[row * from.row + column * from.column];
+    }
   }
   return result;
+}
+
+float trace_of(std::span<const float> matrix, std::size_t size) {
+  float trace = 0;
+  for (std::size_t idx = 0; idx < size; ++idx) trace += matrix[idx * (size + 1)];
+  return trace;
 }
 
 }  // namespace
@@ -35,7 +74,8 @@ std::vector<LearnedBasis::Side> LearnedBasis::sides_of(std::size_t length) {
   const std::size_t num_chunks = ceil_div(length, kLargestChunk);
   for (std::size_t idx = 0; idx < num_chunks; ++idx) {
     const Chunk chunk = chunk_of(length, num_chunks, idx);
-    Side& side = sides.emplace_back(chunk);
+    Side& side = sides.emplace_back();
+    side.chunk = chunk;
     side.moments.resize(chunk.count * chunk.count);
     side.basis.resize(chunk.count * chunk.count);
     for (std::size_t axis = 0; axis < chunk.count; ++axis) side.basis[axis * (chunk.count + 1)] = 1;
@@ -53,65 +93,34 @@ void LearnedBasis::check(std::span<const float> values, const char* argument) co
 void LearnedBasis::to_coefficients(std::span<float> coefficients, std::span<const float> values) const {
   check(coefficients, "coefficients");
   check(values, "values");
-  const KernelTable& kernels = kernels_of(isa_);
   std::vector<float> half(values.size());  // what the bases of the rows alone make of it
   for (const Side& side : row_sides_) {
-    const std::size_t offset = side.chunk.offset * columns_;
-    kernels.multiply({.destination = half.data() + offset,
-                      .destination_stride = columns_,
-                      .left = side.basis.data(),  // transposed
-                      .left_row = 1,
-                      .left_column = side.chunk.count,
-                      .right = values.data() + offset,
-                      .right_stride = columns_,
-                      .rows = side.chunk.count,
-                      .inner = side.chunk.count,
-                      .columns = columns_});
+    const auto [first, count] = side.chunk;
+    const View basis{side.basis.data(), count, 1};
+    multiply(isa_, half.data() + first * columns_, columns_, basis.transposed(), values.data() + first * columns_,
+             columns_, {count, count, columns_});
   }
   for (const Side& side : column_sides_) {
-    kernels.multiply({.destination = coefficients.data() + side.chunk.offset,
-                      .destination_stride = columns_,
-                      .left = half.data() + side.chunk.offset,
-                      .left_row = columns_,
-                      .left_column = 1,
-                      .right = side.basis.data(),
-                      .right_stride = side.chunk.count,
-                      .rows = rows_,
-                      .inner = side.chunk.count,
-                      .columns = side.chunk.count});
+    const auto [first, count] = side.chunk;
+    multiply(isa_, coefficients.data() + first, columns_, {half.data() + first, columns_, 1}, side.basis.data(), count,
+             {rows_, count, count});
   }
 }
 
 void LearnedBasis::from_coefficients(std::span<float> values, std::span<const float> coefficients) const {
   check(values, "values");
   check(coefficients, "coefficients");
-  const KernelTable& kernels = kernels_of(isa_);
   std::vector<float> half(values.size());  // what the bases of the columns alone make of them
   for (const Side& side : column_sides_) {
-    const std::vector<float> back = transposed(side.basis.data(), side.chunk.count, side.chunk.count, side.chunk.count);
-    kernels.multiply({.destination = half.data() + side.chunk.offset,
-                      .destination_stride = columns_,
-                      .left = coefficients.data() + side.chunk.offset,
-                      .left_row = columns_,
-                      .left_column = 1,
-                      .right = back.data(),
-                      .right_stride = side.chunk.count,
-                      .rows = rows_,
-                      .inner = side.chunk.count,
-                      .columns = side.chunk.count});
+    const auto [first, count] = side.chunk;
+    const std::vector<float> back = copy_of(View{side.basis.data(), count, 1}.transposed(), count, count);
+    multiply(isa_, half.data() + first, columns_, {coefficients.data() + first, columns_, 1}, back.data(), count,
+             {rows_, count, count});
   }
   for (const Side& side : row_sides_) {
-    const std::size_t offset = side.chunk.offset * columns_;
-    kernels.multiply({.destination = values.data() + offset,
-                      .destination_stride = columns_,
-                      .left = side.basis.data(),
-                      .left_row = side.chunk.count,
-                      .left_column = 1,
-                      .right = half.data() + offset,
-                      .right_stride = columns_,
-                      .rows = side.chunk.count,
-                      .inner = side.chunk.count,
-                      .columns = columns_});
+    const auto [first, count] = side.chunk;
+    multiply(isa_, values.data() + first * columns_, columns_, {side.basis.data(), count, 1},
+             half.data() + first * columns_, columns_, {count, count, columns_});
   }
 }
 
@@ -120,65 +129,37 @@ void LearnedBasis::learn(std::span<const float> values) {
   for (const float value : values) {
     if (!std::isfinite(value)) return;
   }
-  const KernelTable& kernels = kernels_of(isa_);
-  std::vector<float> products;
   for (Side& side : row_sides_) {
-    const float* const chunk = values.data() + side.chunk.offset * columns_;
-    const std::vector<float> columns = transposed(chunk, columns_, side.chunk.count, columns_);
-    products.resize(side.moments.size());
-    kernels.multiply({.destination = products.data(),
-                      .destination_stride = side.chunk.count,
-                      .left = chunk,
-                      .left_row = columns_,
-                      .left_column = 1,
-                      .right = columns.data(),
-                      .right_stride = side.chunk.count,
-                      .rows = side.chunk.count,
-                      .inner = columns_,
-                      .columns = side.chunk.count});
+    const auto [first, count] = side.chunk;
+    const View chunk{values.data() + first * columns_, columns_, 1};
+    const std::vector<float> right = copy_of(chunk.transposed(), columns_, count);
+    std::vector<float> products(count * count);
+    multiply(isa_, products.data(), count, chunk, right.data(), count, {count, columns_, count});
     turn(side, products);
   }
   for (Side& side : column_sides_) {
-    const float* const chunk = values.data() + side.chunk.offset;
-    products.resize(side.moments.size());
-    kernels.multiply({.destination = products.data(),
-                      .destination_stride = side.chunk.count,
-                      .left = chunk,  // transposed
-                      .left_row = 1,
-                      .left_column = columns_,
-                      .right = chunk,
-                      .right_stride = columns_,
-                      .rows = side.chunk.count,
-                      .inner = rows_,
-                      .columns = side.chunk.count});
+    const auto [first, count] = side.chunk;
+    const View chunk{values.data() + first, columns_, 1};
+    std::vector<float> products(count * count);
+    multiply(isa_, products.data(), count, chunk.transposed(), chunk.data, columns_, {count, rows_, count});
     turn(side, products);
   }
 }
 
 /// Takes the products into the moments, and a step of the orthogonal iteration.
-void LearnedBasis::turn(Side& side, const std::vector<float>& products) {
+void LearnedBasis::turn(Side& side, std::span<const float> products) const {
   const std::size_t size = side.chunk.count;
-  float trace = 0;
+  if (!std::isfinite(trace_of(products, size))) return;  // too large to square
   for (std::size_t idx = 0; idx < products.size(); ++idx) {
     side.moments[idx] = kKept * side.moments[idx] + (1 - kKept) * products[idx];
-    if (idx % (size + 1) == 0) trace += side.moments[idx];
   }
-  if (!(trace >= std::numeric_limits<float>::min()) || std::isinf(trace)) return;
+  const float trace = trace_of(side.moments, size);
+  if (trace < std::numeric_limits<float>::min()) return;  // or too small
   std::vector<float> next(side.basis.size());
-  const KernelTable& kernels = kernels_of(isa_);
-  kernels.multiply({.destination = next.data(),
-                    .destination_stride = size,
-                    .left = side.moments.data(),
-                    .left_row = size,
-                    .left_column = 1,
-                    .right = side.basis.data(),
-                    .right_stride = size,
-                    .rows = size,
-                    .inner = size,
-                    .columns = size});
+  multiply(isa_, next.data(), size, {side.moments.data(), size, 1}, side.basis.data(), size, {size, size, size});
   for (std::size_t idx = 0; idx < next.size(); ++idx) next[idx] = next[idx] / trace + kFloor * side.basis[idx];
   std::vector<float> scratch(size);
-  kernels.orthonormalise(next.data(), scratch.data(), size);
+  kernels_of(isa_).orthonormalise(next.data(), scratch.data(), size);
   side.basis = std::move(next);
 }
 

@@ -43,7 +43,7 @@ class LearnedBasis {
 
   static std::vector<Side> sides_of(std::size_t length);
   void check(std::span<const float> values, const char* argument) const;
-  void turn(Side& side, const std::vector<float>& products);
+  void turn(Side& side, std::span<const float> products) const;
 
   std::size_t rows_;
   std::size_t columns_;

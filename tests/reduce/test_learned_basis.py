@@ -114,13 +114,15 @@ def test_what_is_not_finite_teaches_nothing() -> None:
     np.testing.assert_array_equal(coefficients(basis, matrix(shape, 1)), before)
 
 
-def test_zeros_and_numbers_too_small_to_square_leave_it_orthonormal() -> None:
+def test_zeros_and_numbers_that_cannot_be_squared_leave_it_orthonormal() -> None:
     shape = (20, 30)
     basis = _core.LearnedBasis(*shape)
-    for values in (np.zeros(shape, np.float32), np.full(shape, 1e-30, np.float32), matrix(shape, 0)):
+    for scale in (0, 1e-30, 1e30, 1):
+        values = matrix(shape, 0) * np.float32(scale)
         basis.learn(values)
         found = coefficients(basis, matrix(shape, 1))
         np.testing.assert_allclose(np.linalg.norm(found), np.linalg.norm(matrix(shape, 1)), rtol=1e-5)
+        assert (found == matrix(shape, 1)).all() == (scale != 1)
 
 
 def test_matrices_of_other_sizes() -> None:
