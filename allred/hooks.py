@@ -97,19 +97,36 @@ class TopK:
     """State of the hook :func:`top_k` of one model.
 
     Args:
-        ratio: of the elements of a gradient, the share that a rank sends: the largest, at least one. In (0, 1].
+        ratio: of the coefficients of a matrix, the share that a rank sends: the largest, at least one. In (0, 1].
         group: the model's process group; by default the default group.
+        warm_up: steps in which the share falls from all to ``ratio``, by the same factor each; 0 for none. Early
+            gradients change fast, and the bases are learned from them.
 
     Raises:
-        ValueError: the ratio is out of range.
+        ValueError: the ratio or the warm-up is out of range.
     """
 
-    def __init__(self, ratio: float = 0.01, group: dist.ProcessGroup | None = None) -> None:
+    def __init__(self, ratio: float = 0.01, group: dist.ProcessGroup | None = None, warm_up: int = 100) -> None:
         if not 0 < ratio <= 1:
             raise ValueError(f"ratio={ratio}: expected more than 0 and at most 1")
+        if warm_up < 0:
+            raise ValueError(f"warm_up={warm_up}: expected 0 or more steps")
         self.ratio = ratio
         self.group = group
+        self.warm_up = warm_up
+        self.steps = 0  # whose backward pass is over
         self.residuals = _Residuals()
+        self._bases: dict[torch.Tensor, _core.LearnedBasis] = {}  # by parameter
+
+    def share(self) -> float:
+        """Of the coefficients, what is sent in this step."""
+        return float(self.ratio ** min(1.0, self.steps / self.warm_up if self.warm_up else 1.0))
+
+    def basis_of(self, parameter: torch.Tensor) -> _core.LearnedBasis:
+        """That of a parameter's gradients, as a matrix whose rows are those of the first dimension."""
+        if parameter not in self._bases:
+            self._bases[parameter] = _core.LearnedBasis(len(parameter), parameter[0].numel())
+        return self._bases[parameter]
 
 
 # ---- hooks ----
@@ -136,10 +153,10 @@ def float16(state: dist.ProcessGroup | None, bucket: dist.GradBucket) -> Reduced
 
 
 def int8(state: Int8 | dist.ProcessGroup | None, bucket: dist.GradBucket) -> Reduced:
-    """Gradients travel as codes of 8 bits with a scale for each 256 of them, 1/3.9 of the bytes of float32.
+    """Gradients travel as codes of 8 bits with a unit for each 128 of them, 1/3.9 of the bytes of float32.
 
     Those of one dimension, such as biases, travel as they are.
-    A block of 256 that holds an infinity or NaN becomes NaN as a whole, on all ranks.
+    A block of 128 that holds an infinity or NaN becomes NaN as a whole, on all ranks.
 
     Args:
         state: an :class:`Int8`, or as for :func:`bfloat16`.
@@ -159,10 +176,11 @@ def int8(state: Int8 | dist.ProcessGroup | None, bucket: dist.GradBucket) -> Red
 
 
 def top_k(state: TopK, bucket: dist.GradBucket) -> Reduced:
-    """Each rank sends, of each matrix, the few gradients of largest magnitude, as pairs of index and value.
+    """Each rank sends, of each matrix, the few coefficients of largest magnitude, as pairs of index and value.
 
-    What it does not send it keeps, and adds to its gradients of the next step. Gradients of one dimension travel as
-    they are.
+    They are those in a basis that is learned from the mean gradients, where a few of them make up most of a gradient.
+    What a rank does not send it keeps, and adds to its gradients of the next step. Gradients of one dimension travel as
+    they are. Whatever takes fewer bytes is sent: early in a warm-up, all gradients as they are.
 
     Args:
         state: a :class:`TopK`.
@@ -172,42 +190,77 @@ def top_k(state: TopK, bucket: dist.GradBucket) -> Reduced:
         raise TypeError(f"allred.hooks.top_k: its state must be an allred.hooks.TopK, got {type(state).__name__}")
     backend_of(state.group, "allred.hooks.top_k")
     vectors = _Vectors(bucket, state.group)
-    gradients = bucket.buffer()
-    residual = state.residuals.of(bucket).add_(gradients)
-    size = dist.get_world_size(state.group)
-    pairs = _take_largest(state.ratio, bucket, residual)
-    everyones = torch.empty((size, *pairs.shape), dtype=torch.int32)
-    work = dist.all_gather(list(everyones), pairs, group=state.group, async_op=True)
+    matrices = _Matrices(state, bucket)
+    share = state.share()
+    if bucket.is_last():
+        state.steps += 1
+    sends_all = share * dist.get_world_size(state.group) >= 1
+    arrived = matrices.send_all() if sends_all else matrices.send_largest(share)
 
-    def add(done: torch.futures.Future[Any]) -> torch.Tensor:
+    def finish(done: torch.futures.Future[Any]) -> torch.Tensor:
         done.value()  # raises the error of a call that failed
-        mean = torch.zeros(gradients.numel())
-        for indices, values in everyones:
-            _core.add_pairs(mean, indices, values.view(torch.float32), scale=1 / size)
-        gradients.copy_(mean)
+        matrices.receive()
         vectors.restore()
-        return gradients
+        return bucket.buffer()
 
-    return work.get_future().then(add)
+    return arrived.then(finish)
 
 
-def _take_largest(ratio: float, bucket: dist.GradBucket, residual: torch.Tensor) -> torch.Tensor:
-    """Takes the largest elements of each matrix out of the residual: rows of indices in the bucket, and of values.
+class _Matrices:
+    """The gradients of two and more dimensions of a bucket, on their way by :func:`top_k`."""
 
-    Of each by itself: beside one whose gradients are larger, a matrix would not be trained.
-    """
-    counts = [gradient.numel() for gradient in bucket.gradients()]
-    chosen = [
-        ceil(ratio * count) if _is_matrix(of) else 0 for of, count in zip(bucket.gradients(), counts, strict=True)
-    ]
-    pairs = torch.empty((2, sum(chosen)), dtype=torch.int32)
-    offset = 0
-    for part, piece in zip(pairs.split(chosen, dim=1), residual.split(counts), strict=True):
-        if part.numel():
-            _core.take_top_k(part[0], part[1].view(torch.float32), piece)
-            part[0] += offset
-        offset += piece.numel()
-    return pairs
+    def __init__(self, state: TopK, bucket: dist.GradBucket) -> None:
+        self._group = state.group
+        self._size = dist.get_world_size(state.group)
+        self._gradients = bucket.buffer()
+        self._residual = state.residuals.of(bucket).add_(self._gradients)
+        self._counts = [gradient.numel() for gradient in bucket.gradients()]
+        self._bases = [
+            state.basis_of(parameter) if _is_matrix(parameter) and parameter.numel() else None
+            for parameter in bucket.parameters()
+        ]
+        self._mean = torch.zeros_like(self._residual)
+        self._everyones: list[torch.Tensor] = []  # pairs
+
+    def send_all(self) -> torch.futures.Future[Any]:
+        self._mean.copy_(self._residual)
+        self._residual.zero_()
+        work = dist.all_reduce(self._mean, dist.ReduceOp.AVG, group=self._group, async_op=True)
+        return work.get_future()
+
+    def send_largest(self, share: float) -> torch.futures.Future[Any]:
+        """Of each matrix by itself: beside one whose gradients are larger, a matrix would not be trained."""
+        chosen = [ceil(share * count) if basis else 0 for basis, count in zip(self._bases, self._counts, strict=True)]
+        pairs = torch.empty((2, sum(chosen)), dtype=torch.int32)
+        coefficients = torch.empty_like(self._residual)
+        parts = zip(self._bases, pairs.split(chosen, dim=1), self._pieces(self._residual, coefficients), strict=True)
+        offset = 0
+        for basis, part, (kept, piece) in parts:
+            if basis:
+                basis.to_coefficients(piece, kept)
+                _core.take_top_k(part[0], part[1].view(torch.float32), piece)
+                basis.from_coefficients(kept, piece)
+                part[0] += offset
+            offset += piece.numel()
+        self._everyones = list(torch.empty((self._size, *pairs.shape), dtype=torch.int32))
+        work = dist.all_gather(self._everyones, pairs, group=self._group, async_op=True)
+        return work.get_future()
+
+    def receive(self) -> None:
+        """Puts the mean into the bucket, and learns from it."""
+        coefficients = torch.zeros_like(self._mean)
+        for indices, values in self._everyones:
+            _core.add_pairs(coefficients, indices, values.view(torch.float32), scale=1 / self._size)
+        for basis, (mean, piece) in zip(self._bases, self._pieces(self._mean, coefficients), strict=True):
+            if basis:
+                if self._everyones:
+                    basis.from_coefficients(mean, piece)
+                basis.learn(mean)
+        self._gradients.copy_(self._mean)
+
+    def _pieces(self, *flat: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+        """The parts of each gradient."""
+        return list(zip(*(each.split(self._counts) for each in flat), strict=True))
 
 
 def _is_matrix(gradient: torch.Tensor) -> bool:

@@ -2,11 +2,13 @@
 
     mpirun -n 2 python bench/compression.py                  into bench/results/compression.json
     mpirun -n 2 python bench/compression.py --steps 20 --output /tmp/compression.json
+    mpirun -n 2 python bench/compression.py --add --ways float32 int8 --seeds 4    what the file lacks of these
 
 The model and its data are those of examples/train_lm.py. Each codec trains the same first weights on the same batches,
-under stock DistributedDataParallel, from several seeds; real gradients are those of the first float32 run in its midst.
-Training is chaotic, so runs of float32 whose gradients differ in their last bits show what a change that means nothing
-does to the loss. Rank 0 prints the tables that docs/compression.md shows, and writes the file.
+under stock DistributedDataParallel, from several seeds; real gradients are those of a float32 run in its midst.
+Training is chaotic, so runs of float32 whose gradients are off by a thousandth of each element, far less than they
+differ from batch to batch, show what a change that means nothing does to the loss. Rank 0 prints the tables that
+docs/compression.md shows, and writes the file.
 """
 
 from __future__ import annotations
@@ -53,21 +55,25 @@ TIMED_COUNTS = (1 << 16, 1 << 20, 1 << 24)
 TIMED_CALLS = 15
 
 
-def disturbed(_, bucket):  # type: ignore[no-untyped-def]  # torch wants the types themselves or none
-    future = dist.all_reduce(bucket.buffer(), dist.ReduceOp.AVG, async_op=True).get_future()
-    return future.then(lambda done: done.value()[0].mul_(1 + 2**-22))
+def disturbed(generator, bucket):  # type: ignore[no-untyped-def]  # torch wants the types themselves or none
+    def disturb(done):  # type: ignore[no-untyped-def]
+        mean = done.value()[0]
+        return mean.addcmul_(mean, torch.randn(mean.shape, generator=generator), value=1e-3)
+
+    return dist.all_reduce(bucket.buffer(), dist.ReduceOp.AVG, async_op=True).get_future().then(disturb)
 
 
 # State and hook of each way to train; None: what DistributedDataParallel does by itself, in float32.
 WAYS: dict[str, Callable[[], tuple[Any, hooks.Hook] | None]] = {
     "float32": lambda: None,
-    "float32, last bits changed": lambda: (None, disturbed),
+    "float32, elements off by 0.1 %": lambda: (torch.Generator().manual_seed(0), disturbed),
     "bfloat16": lambda: hooks.from_compression("bfloat16"),
     "float16": lambda: hooks.from_compression("float16"),
     "int8": lambda: hooks.from_compression("int8"),
     "int8_stochastic": lambda: hooks.from_compression("int8_stochastic"),
     "int8, error feedback": lambda: hooks.from_compression(hooks.Int8(error_feedback=True)),
-    "top-k 1 %, error feedback": lambda: hooks.from_compression(hooks.TopK(TOP_K)),
+    "top-k 1 %": lambda: hooks.from_compression(hooks.TopK(TOP_K)),
+    "top-k 1 %, no warm-up": lambda: hooks.from_compression(hooks.TopK(TOP_K, warm_up=0)),
 }
 
 
@@ -75,7 +81,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure what gradient compression costs, on the ranks of a launcher.")
     parser.add_argument("--steps", type=int, default=300, help="of training a codec (%(default)s)")
     parser.add_argument("--seeds", type=int, default=2, help="each trains once a codec (%(default)s)")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to train, float32 first (all)")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="to train (all)")
+    parser.add_argument("--add", action="store_true", help="to the file's runs, and train only what it lacks")
     parser.add_argument("--output", type=Path, default=BENCH / "results" / "compression.json", help="(%(default)s)")
     return parser.parse_args()
 
@@ -85,24 +92,21 @@ def main() -> None:
     dist.init_process_group("allred", init_method="allred://", timeout=timedelta(minutes=5))
     torch.set_num_threads(1)
     with allred.init() as comm:
-        training, real = train_all(arguments.ways, arguments.steps, arguments.seeds)
-        rng = np.random.default_rng(comm.rank)
-        gradients = {"normal": rng.standard_normal(real.size, dtype=np.float32), "real": real}
-        accuracy = {name: accuracy_of(comm, values) for name, values in gradients.items()}
-        times = [times_of(comm, count) for count in TIMED_COUNTS]
+        known = known_report(arguments)
+        runs, real = train_all(arguments, {each["name"]: each["runs"] for each in known.get("training", [])})
+        report = {
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "ranks": comm.size,
+            "steps": arguments.steps,
+            "gradients": real.size or known["gradients"],
+            "allred": machine.describe_allred(),
+            "machine": machine.describe(),
+            "accuracy": accuracies(comm, real) if real.size else known["accuracy"],
+            "times": [times_of(comm, count) for count in TIMED_COUNTS],
+            "top_k_bytes_saved": top_k_bytes_saved(comm.size, arguments.steps),
+            "training": changes(runs),
+        }
         if comm.rank == 0:
-            report = {
-                "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                "ranks": comm.size,
-                "steps": arguments.steps,
-                "seeds": arguments.seeds,
-                "gradients": real.size,
-                "allred": machine.describe_allred(),
-                "machine": machine.describe(),
-                "accuracy": accuracy,
-                "times": times,
-                "training": training,
-            }
             arguments.output.write_text(json.dumps(report, indent=1) + "\n")
             print(tables(report), flush=True)
     dist.destroy_process_group()
@@ -111,25 +115,50 @@ def main() -> None:
 # ---- training ----
 
 
-def train_all(ways: list[str], steps: int, seeds: int) -> tuple[list[Record], Array]:
-    """The losses of each way to train, and this rank's own gradients in the midst of the first float32 run."""
-    records: list[Record] = []
+Runs = dict[str, list[Record]]  # of each way, a record a seed
+
+
+def known_report(arguments: argparse.Namespace) -> Record:
+    """The file that is to be added to, if there is one."""
+    if not arguments.add or not arguments.output.exists():
+        return {}
+    report: Record = json.loads(arguments.output.read_text())
+    expected = {"ranks": dist.get_world_size(), "steps": arguments.steps}
+    found = {key: report[key] for key in expected}
+    if found != expected:
+        raise SystemExit(f"{arguments.output} has runs of {found}, expected {expected}")
+    return report
+
+
+def train_all(arguments: argparse.Namespace, runs: Runs) -> tuple[Runs, Array]:
+    """The runs that there are now, and this rank's own gradients in the midst of the first that is new, if any is."""
     gradients = np.empty(0, np.float32)
-    for name in ways:
-        runs = []
-        for seed in range(seeds):
-            run, own = train(WAYS[name](), steps, seed)
-            runs.append(run)
-            gradients = own if gradients.size == 0 else gradients
-        pairs = list(zip(runs, records[0]["runs"] if records else runs, strict=True))
-        changes = {
-            "held_out_change": [run["held_out_loss"] / plain["held_out_loss"] - 1 for run, plain in pairs],
-            "curve_change": [last_third(run) / last_third(plain) - 1 for run, plain in pairs],
+    for name in arguments.ways:
+        own_runs = runs.setdefault(name, [])
+        for seed in range(arguments.seeds):
+            if any(run["seed"] == seed for run in own_runs):
+                continue
+            run, own = train(WAYS[name](), arguments.steps, seed)
+            own_runs.append({"seed": seed, "commit": machine.describe_allred()["commit"], **run})
+            gradients = gradients if gradients.size else own
+            if dist.get_rank() == 0:
+                print(f"{name}, seed {seed}: {run['held_out_loss']:.4f}", flush=True)
+    return runs, gradients
+
+
+def changes(runs: Runs) -> list[Record]:
+    """Each run beside float32's of the same seed."""
+    plain = {run["seed"]: run for run in runs["float32"]}
+    return [
+        {
+            "name": name,
+            "held_out_change": [run["held_out_loss"] / plain[run["seed"]]["held_out_loss"] - 1 for run in runs[name]],
+            "curve_change": [last_third(run) / last_third(plain[run["seed"]]) - 1 for run in runs[name]],
+            "runs": runs[name],
         }
-        records.append({"name": name, **changes, "runs": runs})
-        if dist.get_rank() == 0:
-            print(name, ", ".join(f"{change:+.2%}" for change in changes["held_out_change"]), flush=True)
-    return records, gradients
+        for name in WAYS
+        if name in runs
+    ]
 
 
 def last_third(run: Record) -> float:
@@ -153,7 +182,7 @@ def train(way: tuple[Any, hooks.Hook] | None, steps: int, seed: int) -> tuple[Re
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, steps, HIGHEST_RATE)
         windows = random_windows(text, WINDOWS, MODEL.context, (seed, step, dist.get_rank()))
-        if way is None and step == steps // 2:
+        if step == steps // 2:
             own = gradients_of(model, parallel, windows)
         loss = parallel(*windows)
         losses[step] = loss.item()
@@ -178,6 +207,11 @@ def gradients_of(
 
 
 # ---- one call ----
+
+
+def accuracies(comm: allred.Communicator, real: Array) -> dict[str, list[Record]]:
+    normal = np.random.default_rng(comm.rank).standard_normal(real.size, dtype=np.float32)
+    return {name: accuracy_of(comm, values) for name, values in {"normal": normal, "real": real}.items()}
 
 
 def accuracy_of(comm: allred.Communicator, values: Array) -> list[Record]:
@@ -211,6 +245,16 @@ def sent_bytes(ranks: int, count: int, codec: str) -> float:
         return (ranks - 1) * 8 * ceil(TOP_K * count)
     data = 4 * count if codec == "none" else _core.compressed_bytes(codec, count)
     return 2 * (ranks - 1) / ranks * data
+
+
+def top_k_bytes_saved(ranks: int, steps: int) -> float:
+    """Over the whole of a training, its warm-up included, as a part of float32's."""
+    state = hooks.TopK(TOP_K)
+    sent = 0.0
+    for state.steps in range(steps):
+        pairs = (ranks - 1) * 8 * state.share()
+        sent += min(pairs, 2 * (ranks - 1) / ranks * 4)
+    return steps * 2 * (ranks - 1) / ranks * 4 / sent
 
 
 def times_of(comm: allred.Communicator, count: int) -> Record:
@@ -253,12 +297,17 @@ def tables(report: Record) -> str:
     lines += ["", "| elements | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for row in report["times"]:
         lines.append(f"| {row['count']:,} | " + " | ".join(f"{row['time_us'][name]:,.0f}" for name in names) + " |")
-    lines += ["", "| training | held-out loss | of float32's | training loss, last third |", "|---|---|---|---|"]
+    saved = report["top_k_bytes_saved"]
+    lines += ["", f"top-k in training, with its warm-up: 1/{saved:.1f} of the bytes"]
+    lines += [
+        "",
+        "| training | runs | held-out loss | of float32's | training loss, last third |",
+        "|---|---|---|---|---|",
+    ]
     for each in report["training"]:
         loss = statistics.mean(run["held_out_loss"] for run in each["runs"])
-        lines.append(
-            f"| {each['name']} | {loss:.3f} | {spread(each['held_out_change'])} | {spread(each['curve_change'])} |"
-        )
+        losses = f"{loss:.3f} | {spread(each['held_out_change'])} | {spread(each['curve_change'])}"
+        lines.append(f"| {each['name']} | {len(each['runs'])} | {losses} |")
     return "\n".join(lines)
 
 

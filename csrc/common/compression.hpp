@@ -12,8 +12,9 @@
 
 namespace allred {
 
-/// The form in which elements travel. int8: codes of a byte, and for each 256 elements their scale; they are rounded to
-/// the nearest code, or, in int8_stochastic, to one of the two around them, by chances that make the mean exact.
+/// The form in which elements travel. int8: codes of a byte, whose squares stand for the elements, and for each 128 of
+/// them a unit; they are rounded to the nearest, or, in int8_stochastic, to one of the two around them, by chances that
+/// make the mean exact.
 enum class Codec : std::uint8_t { none, bfloat16, float16, int8, int8_stochastic };
 
 inline constexpr std::array<std::string_view, 5> kCodecNames{"none", "bfloat16", "float16", "int8", "int8_stochastic"};
@@ -27,27 +28,28 @@ constexpr std::optional<Codec> parse_codec(std::string_view text) noexcept {
   return std::nullopt;
 }
 
-/// The elements that share a scale. A run of compressed elements begins with one that begins such a block, whatever the
+/// The elements that share a unit. A run of compressed elements begins with one that begins such a block, whatever the
 /// codec, so that the result does not depend on how a message is divided.
-inline constexpr std::size_t kScaleBlock = 256;
+inline constexpr std::size_t kUnitBlock = 128;
+inline constexpr std::size_t kUnitBytes = 2;
 
-constexpr bool has_scales(Codec codec) noexcept { return codec == Codec::int8 || codec == Codec::int8_stochastic; }
+constexpr bool has_units(Codec codec) noexcept { return codec == Codec::int8 || codec == Codec::int8_stochastic; }
 
-/// The dtype of the elements as they travel, of a codec without scales.
+/// The dtype of the elements as they travel, of a codec without units.
 constexpr DType wire_dtype(Codec codec) noexcept {
   return codec == Codec::bfloat16 ? DType::bfloat16 : codec == Codec::float16 ? DType::float16 : DType::int8;
 }
 
 /// What `count` elements take on the wire.
 constexpr std::size_t compressed_bytes(Codec codec, std::size_t count) noexcept {
-  const std::size_t scales = has_scales(codec) ? ceil_div(count, kScaleBlock) * sizeof(float) : 0;
-  return count * size_of(wire_dtype(codec)) + scales;
+  const std::size_t units = has_units(codec) ? ceil_div(count, kUnitBlock) * kUnitBytes : 0;
+  return count * size_of(wire_dtype(codec)) + units;
 }
 
 /// Whether compression by the codec makes elements of the dtype smaller, and keeps what they mean.
 constexpr bool compresses(Codec codec, DType dtype) noexcept {
   if (dtype == DType::float64 || dtype == DType::float32) return true;
-  return has_scales(codec) && (dtype == DType::float16 || dtype == DType::bfloat16);
+  return has_units(codec) && (dtype == DType::float16 || dtype == DType::bfloat16);
 }
 
 /// What a call says of compression.

@@ -165,7 +165,7 @@ void check_compression(const Request& request) {
     reject(codec + " takes op=sum or op=avg, got op=" + std::string(name(request.op)));
   }
   if (!compresses(compression.codec, request.dtype)) {
-    const std::string narrow = has_scales(compression.codec) ? ", float16 and bfloat16" : "";
+    const std::string narrow = has_units(compression.codec) ? ", float16 and bfloat16" : "";
     reject(codec + " compresses float64, float32" + narrow + ", got dtype " + std::string(name(request.dtype)));
   }
 }

@@ -9,6 +9,7 @@
 #include "reduce/fold.hpp"
 #include "reduce/formats.hpp"
 #include "reduce/kernel_table.hpp"
+#include "reduce/matrix.hpp"
 #include "reduce/ops.hpp"
 #include "reduce/quantise.hpp"
 
@@ -128,6 +129,8 @@ consteval KernelTable build_table() {
   put_conversions<Arch, Float8<E5M2>>(table, DType::float8_e5m2);
   table.quantise = &Quantise<Arch>::run;
   table.dequantise = &Dequantise<Arch>::run;
+  table.multiply = &Matrix<Arch>::multiply;
+  table.orthonormalise = &Matrix<Arch>::orthonormalise;
   return table;
 }
 

@@ -23,10 +23,10 @@ std::uint64_t number_of(const DitherKey& key) noexcept {
 }
 
 void check_first(std::size_t first) {
-  if (first % kScaleBlock == 0) return;
+  if (first % kUnitBlock == 0) return;
   throw Error(ErrorCode::invalid_argument, "first=" + std::to_string(first) +
                                                " does not begin a block: expected a multiple of " +
-                                               std::to_string(kScaleBlock));
+                                               std::to_string(kUnitBlock));
 }
 
 void quantise(const CompressArgs& args, Isa isa) {
@@ -36,12 +36,12 @@ void quantise(const CompressArgs& args, Isa isa) {
                             .count = args.count,
                             .is_stochastic = args.codec == Codec::int8_stochastic,
                             .key = number_of(args.key),
-                            .first_block = args.first / kScaleBlock});
+                            .first_block = args.first / kUnitBlock});
 }
 
-/// By way of float32, some blocks at a time, since the scales that fit the sum are known only then.
+/// By way of float32, some blocks at a time, since the units that fit the sum are known only then.
 void reduce_quantised(const ReduceCompressedArgs& args, Isa isa) {
-  std::array<float, 4 * kScaleBlock> sum;
+  std::array<float, 8 * kUnitBlock> sum;
   for (std::size_t done = 0; done < args.count; done += sum.size()) {
     const std::size_t offset = compressed_bytes(args.codec, done);
     const std::size_t count = std::min(sum.size(), args.count - done);
@@ -64,12 +64,12 @@ void reduce_quantised(const ReduceCompressedArgs& args, Isa isa) {
 }  // namespace
 
 void compress(const CompressArgs& args, Isa isa) {
-  if (has_scales(args.codec)) return quantise(args, isa);
+  if (has_units(args.codec)) return quantise(args, isa);
   narrow(args.destination, static_cast<const float*>(args.values), args.count, wire_dtype(args.codec), isa);
 }
 
 void decompress(void* destination, const void* source, std::size_t count, Codec codec, Isa isa) {
-  if (!has_scales(codec)) return widen(static_cast<float*>(destination), source, count, wire_dtype(codec), isa);
+  if (!has_units(codec)) return widen(static_cast<float*>(destination), source, count, wire_dtype(codec), isa);
   kernels_of(isa).dequantise({.destination = static_cast<std::byte*>(destination),
                               .sources = &source,
                               .num_sources = 1,
@@ -79,7 +79,7 @@ void decompress(void* destination, const void* source, std::size_t count, Codec 
 }
 
 void reduce_compressed(const ReduceCompressedArgs& args, Isa isa) {
-  if (has_scales(args.codec)) return reduce_quantised(args, isa);
+  if (has_units(args.codec)) return reduce_quantised(args, isa);
   reduce({.destination = args.destination,
           .sources = args.sources,
           .count = args.count,

@@ -17,7 +17,7 @@ struct DitherKey {
   std::uint64_t part = 0;      // rank: its contribution; number of ranks: the sum
 };
 
-/// A run of elements that begins at element `first` of its message, a multiple of kScaleBlock.
+/// A run of elements that begins at element `first` of its message, a multiple of kUnitBlock.
 struct CompressArgs {
   void* destination;   // compressed_bytes(codec, count)
   const void* values;  // float32
@@ -28,9 +28,10 @@ struct CompressArgs {
 };
 
 /// Rounds to nearest even, but for int8_stochastic. bfloat16 and float16 as reduce() rounds: what is beyond float16's
-/// range becomes infinite. int8: an error of at most half a scale, or less than one where it is stochastic; a scale is
-/// the largest magnitude of its block divided by 127. A block that holds an infinity or NaN becomes NaN as a whole; one
-/// whose magnitudes are below 1.5e-36 becomes 0. The bits do not depend on `isa`, save for which NaN a NaN is.
+/// range becomes infinite. int8: an error of at most 1/126 of the geometric mean of the element and the largest of its
+/// block; stochastic: twice that, and 1/16,000 of the largest. A block that holds an infinity or NaN becomes NaN as a
+/// whole; one whose magnitudes are below 1.9e-34 becomes 0. The bits do not depend on `isa`, save for which NaN a NaN
+/// is.
 void compress(const CompressArgs& args, Isa isa = best_isa());
 
 /// `count` float32 from their compressed form.

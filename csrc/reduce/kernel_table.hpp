@@ -41,6 +41,20 @@ struct DequantiseArgs {
   float divisor;
 };
 
+/// Matrices whose rows are `..._stride` apart; the left one may be of any layout, such as that of a transposed matrix.
+struct MultiplyArgs {
+  float* destination;  // rows x columns; neither of the others
+  std::size_t destination_stride;
+  const float* left;  // rows x inner
+  std::size_t left_row;
+  std::size_t left_column;
+  const float* right;  // inner x columns
+  std::size_t right_stride;
+  std::size_t rows;
+  std::size_t inner;
+  std::size_t columns;
+};
+
 /// One kernel for each defined (dtype, op), null elsewhere. widen and narrow are filled for the floats narrower than
 /// float32 and read one source. Constant and immutable.
 struct KernelTable {
@@ -51,6 +65,8 @@ struct KernelTable {
   std::array<Kernel, kDTypes.size()> narrow;
   void (*quantise)(const QuantiseArgs&);
   void (*dequantise)(const DequantiseArgs&);
+  void (*multiply)(const MultiplyArgs&);
+  void (*orthonormalise)(float* matrix, float* products, std::size_t size);
 };
 
 // Null where the library was built for another architecture.

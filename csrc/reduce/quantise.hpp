@@ -1,8 +1,10 @@
-// Quantise and Dequantise: float32 to codes of a byte, with a scale for each block of them, and sums of such blocks.
+// Quantise and Dequantise: float32 to codes of a byte, with a unit for each block of them, and sums of such blocks.
 //
-// A block is its scale, a float32, and then its codes, each in -127..127; an element is its code times the scale. A
-// block that holds an infinity or NaN has the scale NaN, and so is NaN as a whole; one whose magnitudes are so small
-// that its scale would be subnormal is zero. All steps are the same for one lane and for many.
+// A block is its unit, a bfloat16, and then its codes, each in -127..127; an element is the square of its code, with
+// the code's sign, times the unit. So codes are dense near zero: an element a hundredth of its block's largest has
+// steps a tenth as wide, and optimisers that scale each element by its own size feel those. A block that holds an
+// infinity or NaN has the unit NaN, and so is NaN as a whole; one whose magnitudes are so small that its unit would be
+// subnormal is zero. All steps are the same for one lane and for many.
 #pragma once
 
 #include <cstdint>
@@ -16,19 +18,11 @@ namespace allred {
 namespace {
 
 inline constexpr float kLargestCode = 127;
-inline constexpr float kSmallestScale = power_of_two(-126);  // the smallest normal number
+inline constexpr float kLargestSquare = kLargestCode * kLargestCode;
+inline constexpr float kSmallestUnit = power_of_two(-126);  // the smallest normal number
+inline constexpr float kLargestUnit = 0x1.04p114f;          // of the bfloat16 by which the largest square stays finite
 /// A float32 whose last place is 1: a small number added to it is rounded to an integer, which is its lowest byte then.
 inline constexpr float kIntegerAnchor = 0x1.8p23f;
-
-template <class Arch>
-inline constexpr std::size_t kFloatLanes = Arch::kVectorBytes == 0 ? 1 : Arch::kVectorBytes / sizeof(float);
-
-/// Calls f<N>(first) for vectors of N elements that cover `count` from `begin` on, N getting smaller at the end.
-template <std::size_t N, class F>
-void for_each_vector(std::size_t begin, std::size_t count, F&& f) {
-  for (; count - begin >= N; begin += N) f.template operator()<N>(begin);
-  if constexpr (N > 1) for_each_vector<(N / 4 > 1 ? N / 4 : 1)>(begin, count, f);
-}
 
 /// Random numbers that are a function of a key and a position alone: any lane has its own, and nothing is kept.
 class Dither {
@@ -68,6 +62,17 @@ class Dither {
   std::uint32_t high_;
 };
 
+/// Correctly rounded, as IEEE 754 demands of every processor.
+template <std::size_t N>
+Vec<float, N> square_root(Vec<float, N> value) {
+  if constexpr (N == 1) {
+    return __builtin_sqrtf(value);
+  } else {
+    for (std::size_t lane = 0; lane < N; ++lane) value[lane] = __builtin_sqrtf(value[lane]);
+    return value;
+  }
+}
+
 template <class Arch>
 class Quantise {
  public:
@@ -76,11 +81,11 @@ class Quantise {
     std::byte* to = args.destination;
     std::size_t left = args.count;
     for (std::uint64_t block = args.first_block; left != 0; ++block) {
-      const std::size_t count = left < kScaleBlock ? left : kScaleBlock;
-      const float scale = scale_of(values, count);
-      store_unaligned(to, scale);
-      store_codes(to + sizeof(float), values, count, scale, args, block);
-      to += sizeof(float) + count;
+      const std::size_t count = left < kUnitBlock ? left : kUnitBlock;
+      const float unit = unit_of(values, count);
+      store_unaligned(to, static_cast<std::uint16_t>(bits_as<std::uint32_t>(unit) >> 16));
+      store_codes(to + kUnitBytes, values, count, unit, args, block);
+      to += kUnitBytes + count;
       values += count * sizeof(float);
       left -= count;
     }
@@ -89,11 +94,15 @@ class Quantise {
  private:
   static constexpr std::size_t kLanes = kFloatLanes<Arch>;
 
-  static float scale_of(const std::byte* values, std::size_t count) {
+  /// A bfloat16. It is rounded up, so that the largest element has a code: stochastic rounding would not be right on
+  /// average where it had to be cut.
+  static float unit_of(const std::byte* values, std::size_t count) {
     const std::int32_t largest = largest_magnitude<kLanes>(values, count);
     if (largest >= kFloat32Inf) return bits_as<float>(kFloat32Inf | kFloat32Quiet);
-    const float scale = bits_as<float>(largest) / kLargestCode;
-    return scale < kSmallestScale ? 0.0f : scale;
+    const float exact = bits_as<float>(largest) / kLargestSquare;
+    if (exact < kSmallestUnit) return 0.0f;
+    const float unit = bits_as<float>((bits_as<std::uint32_t>(exact) + 0xffffu) & 0xffff0000u);
+    return unit < kLargestUnit ? unit : kLargestUnit;
   }
 
   /// As an integer, whose order is that of the magnitudes, with NaN above all.
@@ -115,30 +124,50 @@ class Quantise {
     }
   }
 
-  static void store_codes(std::byte* to, const std::byte* values, std::size_t count, float scale,
+  static void store_codes(std::byte* to, const std::byte* values, std::size_t count, float unit,
                           const QuantiseArgs& args, std::uint64_t block) {
-    if (!(scale > 0)) {
+    if (!(unit > 0)) {
       for (std::size_t idx = 0; idx < count; ++idx) to[idx] = std::byte{0};
     } else if (args.is_stochastic) {
       const Dither dither(args.key, block);
-      round<true>(to, values, count, 1.0f / scale, dither);
+      round(to, values, count, 1.0f / unit,
+            [&]<std::size_t N>(Vec<float, N> squares, std::size_t first) { return either<N>(squares, dither, first); });
     } else {
-      round<false>(to, values, count, 1.0f / scale, Dither(0, 0));
+      round(to, values, count, 1.0f / unit,
+            []<std::size_t N>(Vec<float, N> squares, std::size_t) { return nearest<N>(squares); });
     }
   }
 
-  template <bool kDithered>
-  static void round(std::byte* to, const std::byte* values, std::size_t count, float inverse, const Dither& dither) {
+  /// Stores as codes the levels that `level_of` makes of magnitudes in units, each rounded to an integer.
+  template <class F>
+  static void round(std::byte* to, const std::byte* values, std::size_t count, float inverse, F level_of) {
     for_each_vector<kLanes>(0, count, [&]<std::size_t N>(std::size_t first) {
       using Floats = Vec<float, N>;
-      Floats value = load_unaligned<Floats>(values + first * sizeof(float)) * inverse;
-      if constexpr (kDithered) value = value + dither.at<N>(first);
+      using Bits = Vec<std::uint32_t, N>;
+      const Bits bits = load_unaligned<Bits>(values + first * sizeof(float));
+      const Bits sign = bits & 0x80000000u;
+      Floats level = level_of.template operator()<N>(bits_as<Floats>(bits ^ sign) * inverse, first);
       const Floats most = Floats{} + kLargestCode;
-      value = value < most ? value : most;
-      value = value > -most ? value : -most;
-      const auto bits = bits_as<Vec<std::uint32_t, N>>(value + kIntegerAnchor);
-      store_unaligned(to + first, lowest_bytes<N>(bits));
+      level = level < most ? level : most;
+      const Floats code = bits_as<Floats>(bits_as<Bits>(level) | sign) + kIntegerAnchor;
+      store_unaligned(to + first, lowest_bytes<N>(bits_as<Bits>(code)));
     });
+  }
+
+  /// Whose nearest integer is the code with the nearest square: between those of q and q + 1 lies (q + 1/2)^2 + 1/4.
+  template <std::size_t N>
+  static Vec<float, N> nearest(Vec<float, N> squares) {
+    const Vec<float, N> shifted = squares - 0.25f;
+    return square_root<N>(shifted > 0.0f ? shifted : Vec<float, N>{});
+  }
+
+  /// One of the two codes around, by the chances that make the mean of their squares right.
+  template <std::size_t N>
+  static Vec<float, N> either(Vec<float, N> squares, const Dither& dither, std::size_t first) {
+    using Floats = Vec<float, N>;
+    const Floats below = convert<Floats>(convert<Vec<std::int32_t, N>>(square_root<N>(squares)));
+    const Floats part = (dither.at<N>(first) + 0.5f) * (below + below + 1.0f);  // of the way to the next square
+    return squares - below * below > part ? below + 1.0f : below;
   }
 
   template <std::size_t N>
@@ -166,14 +195,14 @@ class Dequantise {
 
  private:
   static constexpr std::size_t kLanes = kFloatLanes<Arch>;
-  static constexpr std::size_t kUnroll = 4;  // the scale of a block is read once for so many vectors
+  static constexpr std::size_t kUnroll = 4;  // the unit of a block is read once for so many vectors
 
   template <bool kIsPlain>
   static void blocks(const DequantiseArgs& args) {
     std::byte* to = args.destination;
     std::size_t offset = args.offset;
     for (std::size_t left = args.count; left != 0;) {
-      const std::size_t count = left < kScaleBlock ? left : kScaleBlock;
+      const std::size_t count = left < kUnitBlock ? left : kUnitBlock;
       std::size_t idx = 0;
       for (; count - idx >= kUnroll * kLanes; idx += kUnroll * kLanes) {
         vectors<kIsPlain, kLanes, kUnroll>(args, to, offset, idx);
@@ -181,7 +210,7 @@ class Dequantise {
       for_each_vector<kLanes>(
           idx, count, [&]<std::size_t N>(std::size_t first) { vectors<kIsPlain, N, 1>(args, to, offset, first); });
       to += count * sizeof(float);
-      offset += sizeof(float) + count;
+      offset += kUnitBytes + count;
       left -= count;
     }
   }
@@ -205,11 +234,12 @@ class Dequantise {
 
   template <std::size_t N, std::size_t kVectors>
   static void load(Vec<float, N> (&values)[kVectors], const std::byte* block, std::size_t first) {
-    const float scale = load_unaligned<float>(block);
+    using Words = Vec<std::int16_t, N>;
+    const float unit = bits_as<float>(static_cast<std::uint32_t>(load_unaligned<std::uint16_t>(block)) << 16);
     for (std::size_t v = 0; v < kVectors; ++v) {
-      const auto codes = load_unaligned<Vec<std::int8_t, N>>(block + sizeof(float) + first + v * N);
-      const auto words = convert<Vec<std::int16_t, N>>(codes);  // in one step compilers take the vector apart
-      values[v] = convert<Vec<float, N>>(convert<Vec<std::int32_t, N>>(words)) * scale;
+      const Words codes = convert<Words>(load_unaligned<Vec<std::int8_t, N>>(block + kUnitBytes + first + v * N));
+      const Words squares = convert<Words>(codes * (codes < 0 ? convert<Words>(-codes) : codes));
+      values[v] = convert<Vec<float, N>>(convert<Vec<std::int32_t, N>>(squares)) * unit;  // in one step it is slower
     }
   }
 };

@@ -1,9 +1,9 @@
 // Vec<T, N>: a register of N lanes, or plain T where N is 1, so that a kernel and its tail are one source text.
 //
-// Everything in the kernel headers (vec, rounding, half, float8, formats, ops, fold, quantise, build_table) sits in an
-// unnamed namespace, and each instruction set's translation unit includes them once. With external linkage the linker
-// would keep one copy of each inline function for the whole library, perhaps the AVX-512 one, and the baseline would
-// die of an illegal instruction. For the same reason kernels call nothing from the standard library.
+// Everything in the kernel headers (vec, rounding, half, float8, formats, ops, fold, quantise, matrix, build_table)
+// sits in an unnamed namespace, and each instruction set's translation unit includes them once. With external linkage
+// the linker would keep one copy of each inline function for the whole library, perhaps the AVX-512 one, and the
+// baseline would die of an illegal instruction. For the same reason kernels call nothing from the standard library.
 #pragma once
 
 #include <cstddef>
@@ -61,6 +61,16 @@ V load_unaligned(const std::byte* from) {
 template <class V>
 void store_unaligned(std::byte* to, V value) {
   __builtin_memcpy(to, &value, sizeof(V));
+}
+
+template <class Arch>
+inline constexpr std::size_t kFloatLanes = Arch::kVectorBytes == 0 ? 1 : Arch::kVectorBytes / sizeof(float);
+
+/// Calls f<N>(first) for vectors of N elements that cover `count` from `begin` on, N getting smaller at the end.
+template <std::size_t N, class F>
+void for_each_vector(std::size_t begin, std::size_t count, F&& f) {
+  for (; count - begin >= N; begin += N) f.template operator()<N>(begin);
+  if constexpr (N > 1) for_each_vector<(N / 4 > 1 ? N / 4 : 1)>(begin, count, f);
 }
 
 }  // namespace

@@ -9,8 +9,9 @@ import numpy as np
 from reduce.reference import Array, to_storage, to_values
 
 CODECS = ("bfloat16", "float16", "int8", "int8_stochastic")
-BLOCK = 256  # elements that share a scale
-SMALLEST_SCALE = np.finfo(np.float32).tiny
+BLOCK = 128  # elements that share a unit
+SMALLEST_UNIT = np.finfo(np.float32).tiny
+LARGEST_UNIT = np.float32(float.fromhex("0x1.04p114"))
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
@@ -31,8 +32,8 @@ def compressed(values: Array, codec: str, key: Key) -> Array:
             return to_storage(values, codec).view(np.uint8)
     parts = []
     for first in range(0, values.size, BLOCK):
-        scale, codes = _quantised(values[first : first + BLOCK], codec, key, first // BLOCK)
-        parts += [np.frombuffer(scale.tobytes(), np.uint8), codes.view(np.uint8)]
+        unit, codes = _quantised(values[first : first + BLOCK], codec, key, first // BLOCK)
+        parts += [np.frombuffer(unit.tobytes(), np.uint8)[2:], codes.view(np.uint8)]
     return np.concatenate([*parts, np.empty(0, np.uint8)])
 
 
@@ -41,10 +42,11 @@ def decompressed(data: Array, count: int, codec: str) -> Array:
         return to_values(data.view(np.uint16 if codec == "bfloat16" else np.float16), codec)
     values = np.empty(count, np.float32)
     for first in range(0, count, BLOCK):
-        begin = first // BLOCK * (BLOCK + 4)
+        begin = first // BLOCK * (BLOCK + 2)
         block = values[first : first + BLOCK]
-        codes = data[begin + 4 : begin + 4 + block.size].view(np.int8)
-        block[:] = codes.astype(np.float32) * data[begin : begin + 4].copy().view(np.float32)
+        codes = data[begin + 2 : begin + 2 + block.size].view(np.int8).astype(np.float32)
+        unit = (data[begin : begin + 2].copy().view(np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
+        block[:] = codes * np.abs(codes) * unit
     return values
 
 
@@ -66,22 +68,35 @@ def error_bound(values: Array, codec: str) -> Array:
         return magnitude * 2.0**-8
     if codec == "float16":
         return np.maximum(magnitude * 2.0**-11, 2.0**-25)
-    largest = [magnitude[first : first + BLOCK].max() for first in range(0, values.size, BLOCK)]
-    scales = np.repeat(largest, BLOCK)[: values.size] / 127
-    return scales * (1 if codec == "int8_stochastic" else 0.5) * (1 + 2.0**-15) + 127 * SMALLEST_SCALE
+    largest = np.repeat([magnitude[first : first + BLOCK].max() for first in range(0, values.size, BLOCK)], BLOCK)
+    largest = largest[: values.size] * (1 + 2.0**-7)  # the unit is rounded up
+    nearest = np.minimum(np.sqrt(magnitude * largest) / 127, magnitude)
+    bound = 2 * np.sqrt(magnitude * largest) / 127 + largest / 127**2 if codec == "int8_stochastic" else nearest
+    return bound * (1 + 2.0**-15) + 127**2 * SMALLEST_UNIT
 
 
 def _quantised(block: Array, codec: str, key: Key, number: int) -> tuple[np.float32, Array]:
     largest = np.abs(block).max()
-    scale = np.float32(largest) / np.float32(127)
+    exact = np.float32(largest) / np.float32(127**2)
     if not np.isfinite(largest):
         return np.float32(np.nan), np.zeros(block.size, np.int8)
-    if scale < SMALLEST_SCALE:
+    if exact < SMALLEST_UNIT:
         return np.float32(0), np.zeros(block.size, np.int8)
-    levels = block * (np.float32(1) / scale)
+    unit = min(_next_bfloat16(exact), LARGEST_UNIT)
+    squares = np.abs(block) * (np.float32(1) / unit)
     if codec == "int8_stochastic":
-        levels = levels + _dither(key, number, block.size)
-    return scale, np.rint(np.clip(levels, -127, 127)).astype(np.int8)
+        below = np.floor(np.sqrt(squares))
+        chance = (_dither(key, number, block.size) + np.float32(0.5)) * (2 * below + 1)
+        levels = below + (squares - below * below > chance)
+    else:
+        levels = np.rint(np.sqrt(np.maximum(squares - np.float32(0.25), 0)))
+    return unit, (np.minimum(levels, 127) * np.sign(block)).astype(np.int8)
+
+
+def _next_bfloat16(value: np.float32) -> np.float32:
+    """The smallest that is not below it."""
+    bits = int(value.view(np.uint32))
+    return np.uint32((bits + 0xFFFF) & 0xFFFF0000).view(np.float32)
 
 
 def _dither(key: Key, block: int, count: int) -> Array:

@@ -12,13 +12,13 @@ namespace allred {
 namespace {
 
 constexpr std::size_t kLine = 64;
-constexpr std::size_t kTile = 4 * kScaleBlock;  // what is converted at a time: it stays in the nearest cache
+constexpr std::size_t kTile = 8 * kUnitBlock;  // what is converted at a time: it stays in the nearest cache
 
 using Tile = std::array<float, kTile>;
 
 /// A slot for each rank, of a block at least.
 std::size_t least_slot_bytes(Codec codec, int size) noexcept {
-  return static_cast<std::size_t>(size) * round_up(compressed_bytes(codec, kScaleBlock), kLine);
+  return static_cast<std::size_t>(size) * round_up(compressed_bytes(codec, kUnitBlock), kLine);
 }
 
 /// Calls f for the tiles of a chunk.
@@ -37,7 +37,7 @@ class CompressedTwoShot {
         ring_(call, least_slot_bytes(codec_, call.size())),
         size_(static_cast<std::size_t>(call.size())) {
     chunk_stride_ = ring_.slot_bytes() / size_ / kLine * kLine;
-    piece_count_ = size_ * (chunk_stride_ / compressed_bytes(codec_, kScaleBlock)) * kScaleBlock;
+    piece_count_ = size_ * (chunk_stride_ / compressed_bytes(codec_, kUnitBlock)) * kUnitBlock;
   }
 
   std::uint64_t num_rounds() const noexcept { return ceil_div(call_.count, piece_count_); }
@@ -167,9 +167,9 @@ class CompressedTwoShot {
   Chunk chunk_in(std::uint64_t round, int owner) const noexcept {
     const std::size_t first = round * piece_count_;
     const std::size_t piece = std::min(piece_count_, call_.count - first);
-    const Chunk blocks = chunk_of(ceil_div(piece, kScaleBlock), size_, static_cast<std::size_t>(owner));
-    const std::size_t begin = std::min(blocks.offset * kScaleBlock, piece);
-    const std::size_t end = std::min((blocks.offset + blocks.count) * kScaleBlock, piece);
+    const Chunk blocks = chunk_of(ceil_div(piece, kUnitBlock), size_, static_cast<std::size_t>(owner));
+    const std::size_t begin = std::min(blocks.offset * kUnitBlock, piece);
+    const std::size_t end = std::min((blocks.offset + blocks.count) * kUnitBlock, piece);
     return {first + begin, end - begin};
   }
 

@@ -1,6 +1,6 @@
 // Compressed two-shot AllReduce: a two-shot whose slots hold compressed elements.
 //
-//   nouns   those of two_shot.hpp; block: kScaleBlock elements, of which pieces and chunks are made, so that the bits
+//   nouns   those of two_shot.hpp; block: kUnitBlock elements, of which pieces and chunks are made, so that the bits
 //   of
 //           the result do not depend on where those begin
 //   steps   stage(k)   add the residual to the chunks of piece k, all ranks' own included, compress them into the slots

@@ -1,4 +1,5 @@
-// _core's compression on one rank: the codecs of all_reduce, for tests and tools, and the pairs of all_reduce_top_k.
+// _core's compression on one rank: the codecs of all_reduce, for tests and tools, the pairs of all_reduce_top_k, and
+// the bases in which the hook top_k looks for them.
 #include "reduce/compress.hpp"
 
 #include <pybind11/pybind11.h>
@@ -11,6 +12,7 @@
 #include "bindings/core/kernel_arguments.hpp"
 #include "bindings/core/names.hpp"
 #include "bindings/core/register.hpp"
+#include "reduce/learned_basis.hpp"
 #include "reduce/top_k.hpp"
 
 namespace py = pybind11;
@@ -118,9 +120,43 @@ void add_pairs_to_array(const py::object& destination, const py::object& indices
   add_pairs(to, at, from, scale);
 }
 
+/// Calls the method with the float32 elements of two arrays.
+template <void (LearnedBasis::*kMethod)(std::span<float>, std::span<const float>) const>
+void convert_by_basis(const LearnedBasis& basis, const py::object& destination, const py::object& source) {
+  const ArrayView to_view(destination, "destination", ArrayView::Access::write);
+  const ArrayView from_view(source, "source", ArrayView::Access::read);
+  const auto to = span_of<float>(to_view, "destination", DType::float32);
+  const auto from = span_of<const float>(from_view, "source", DType::float32);
+  const py::gil_scoped_release unlocked;
+  (basis.*kMethod)(to, from);
+}
+
+void teach_basis(LearnedBasis& basis, const py::object& values) {
+  const ArrayView view(values, "values", ArrayView::Access::read);
+  const auto from = span_of<const float>(view, "values", DType::float32);
+  const py::gil_scoped_release unlocked;
+  basis.learn(from);
+}
+
+void register_basis(py::module_& module) {
+  py::class_<LearnedBasis>(module, "LearnedBasis",
+                           "A basis in which the gradients of a matrix of rows x columns have few large coefficients.")
+      .def(py::init([](std::size_t rows, std::size_t columns, const std::string& isa) {
+             return LearnedBasis(rows, columns, isa_of(isa));
+           }),
+           py::arg("rows"), py::arg("columns"), py::kw_only(), py::arg("isa") = "auto")
+      .def("to_coefficients", &convert_by_basis<&LearnedBasis::to_coefficients>, py::arg("destination"),
+           py::arg("source"), "Of float32 matrices, as many as they have elements.")
+      .def("from_coefficients", &convert_by_basis<&LearnedBasis::from_coefficients>, py::arg("destination"),
+           py::arg("source"), "The float32 matrix that has these coefficients.")
+      .def("learn", &teach_basis, py::arg("values"),
+           "Turns the basis towards a float32 matrix; not where it holds an infinity or NaN.");
+}
+
 }  // namespace
 
 void register_compress(py::module_& module) {
+  register_basis(module);
   module.def(
       "compressed_bytes",
       [](const std::string& compression, std::size_t count) {
