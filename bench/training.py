@@ -11,7 +11,7 @@ lowest and the highest of these times' ratios stand beside each ratio. Then a fe
 the communication is not hidden: training_trace.py has the definition.
 
 Rank 0 prints a table and writes the file. Rows of other models that are in it stay, if they were measured on the same
-machine and commit, so that a long measurement can be made in pieces.
+machine, so that a long measurement can be made in pieces; each says of which date and commit it is.
 
 Freed gradients that malloc gives back to the system are faulted in again, page by page, on whichever way is then at
 work: a third of a step in some runs, none in others. MALLOC_MMAP_THRESHOLD_=4000000000
@@ -78,21 +78,18 @@ def parse_arguments() -> argparse.Namespace:
 
 def describe(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "ranks": dist.get_world_size(),
         "bucket_cap_mb": arguments.bucket_mb,
-        "allred": machine.describe_allred(),
         "machine": machine.describe(),
     }
 
 
 def rows_to_keep(path: Path, report: dict[str, Any], models: list[str]) -> list[dict[str, Any]]:
-    """Of the file, where they were measured as these are going to be."""
+    """Of the file, where they were measured as these are going to be. Each has its own date and commit."""
     if not path.exists():
         return []
     before = json.loads(path.read_text())
-    same = all(before.get(name) == report[name] for name in ("ranks", "bucket_cap_mb", "machine"))
-    if not same or before["allred"]["commit"] != report["allred"]["commit"]:
+    if any(before.get(name) != report[name] for name in ("ranks", "bucket_cap_mb", "machine")):
         return []
     return [row for row in before["models"] if row["name"] not in models]
 
@@ -202,6 +199,7 @@ def report_on(name: str, times: Times) -> dict[str, Any]:
     return {
         "name": name,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "allred": machine.describe_allred(),
         "batch": workload.batch,
         "parameters": sum(parameter.numel() for parameter in workload.make().parameters()),
         "step_ms": {way: round(1e3 * seconds, 3) for way, seconds in medians.items()},
@@ -215,10 +213,10 @@ def report_on(name: str, times: Times) -> dict[str, Any]:
 
 
 def ratio(times: Times, way: str, other: str) -> dict[str, float]:
-    """Of the medians over all steps, and the lowest and the highest of those over a build's."""
+    """Of the medians of a build: the median of all builds, the lowest and the highest."""
     builds = [statistics.median(a) / statistics.median(b) for a, b in zip(times[way], times[other], strict=True)]
-    whole = median(times[way]) / median(times[other])
-    return {"median": round(whole, 4), "lowest": round(min(builds), 4), "highest": round(max(builds), 4)}
+    figures = {"median": statistics.median(builds), "lowest": min(builds), "highest": max(builds)}
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def median(builds: list[list[float]]) -> float:
