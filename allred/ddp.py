@@ -7,23 +7,27 @@ from typing import Any, cast
 
 import torch
 import torch.distributed as dist
+from torch._dynamo.decorators import skip
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+from torch.nn.parallel import DistributedDataParallel as TorchDDP
 
 from allred import hooks
 from allred._core import Communicator
 from allred.backend import backend_of, load_native
+from allred.ddp_active import ActiveModule
 from allred.ddp_log import TrainingLog
 from allred.ddp_model import check_same_model
 
 _FIRST_BUCKET_BYTES = 1 << 20
 _UNSUPPORTED = ("mixed_precision", "skip_all_reduce_unused_params", "bucket_cap_mb_list", "batched_grad_copy")
+_active = ActiveModule()
 _BUILTIN_HOOKS = {
     dist.BuiltinCommHookType.ALLREDUCE: default_hooks.allreduce_hook,
     dist.BuiltinCommHookType.FP16_COMPRESS: default_hooks.fp16_compress_hook,
 }
 
 
-class DistributedDataParallel(torch.nn.parallel.DistributedDataParallel):  # type: ignore[misc]  # untyped
+class DistributedDataParallel(TorchDDP):  # type: ignore[misc]  # untyped
     """A model that is trained by several ranks, each on batches of its own, as one process would train it on all.
 
     A drop-in for ``torch.nn.parallel.DistributedDataParallel``, from which it derives: forward passes, ``no_sync()``,
@@ -56,6 +60,7 @@ class DistributedDataParallel(torch.nn.parallel.DistributedDataParallel):  # typ
 
     reducer: Any
     logger: Any
+    _passes_are_plain = False  # what does not change from pass to pass asks nothing more of forward
 
     def __init__(
         self,
@@ -95,6 +100,59 @@ class DistributedDataParallel(torch.nn.parallel.DistributedDataParallel):  # typ
         )
         if compression is not None:
             self.register_comm_hook(*hooks.from_compression(compression, self.process_group))
+
+    # ---- torch's forward pass, without its detours ----
+
+    # The compiler skips it, as it skips torch's: it compiles the model, in pieces that end where buckets do.
+    @skip  # type: ignore[untyped-decorator]
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        """The module's outputs for the same arguments. Its backward pass averages the gradients.
+
+        Raises:
+            RuntimeError: the backward pass before did not end, as parameters got no gradients; the text names them.
+        """
+        if not self._is_plain_pass():
+            return super().forward(*inputs, **kwargs)
+        self.logger.set_runtime_stats_and_log()
+        if self.reducer.begin_forward():
+            self._has_rebuilt_buckets = True
+        outer = _active.current
+        _active.current = self
+        try:
+            outputs = self._modules["module"](*inputs, **kwargs)
+        finally:
+            _active.current = outer
+        self.reducer.prepare_for_backward([])
+        return outputs
+
+    def _is_plain_pass(self) -> bool:
+        """Whether torch's forward would call the module and the reducer, and do nothing else."""
+        return (
+            self._passes_are_plain
+            and self.require_backward_grad_sync
+            and self.require_forward_param_sync
+            and torch.is_grad_enabled()
+            and not self._join_config.enable
+            and TorchDDP._active_ddp_module is _active
+            and not torch.autograd._profiler_enabled()
+        )
+
+    def _lazy_init(self) -> None:
+        """Called in the first forward pass, which is torch's."""
+        super()._lazy_init()
+        _active.install()
+        self._passes_are_plain = not (
+            self.find_unused_parameters
+            or self.static_graph
+            or (self.broadcast_buffers and self.modules_buffers)
+            or self.device_ids
+            or self._use_python_reducer
+            or self._delay_all_reduce_all_params
+        )
+
+    def _set_static_graph(self) -> None:
+        super()._set_static_graph()
+        self._passes_are_plain = False
 
     # ---- torch's reducer, replaced ----
 

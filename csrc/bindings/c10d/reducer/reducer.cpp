@@ -113,6 +113,11 @@ bool Reducer::rebuild_buckets() {
   return true;
 }
 
+bool Reducer::begin_forward() {
+  check_ended();
+  return rebuild_buckets();
+}
+
 void Reducer::prepare_for_backward(const std::vector<at::Tensor>& outputs) {
   check_ended();
   await_leftovers();
@@ -303,7 +308,7 @@ void Reducer::finish() {
   if (!error) {
     for (std::size_t idx = 0; idx < num_parameters(); ++idx) hand_out(static_cast<int>(idx));
   }
-  if (!has_learned_graph_) use_.clear();
+  if (agrees_on_use()) use_.clear();
   if (error) std::rethrow_exception(error);
 }
 
@@ -375,7 +380,7 @@ void Reducer::reset() {
   const std::lock_guard lock(mutex_);
   end_pass();
   arrivals_.begin();
-  if (!has_learned_graph_) use_.clear();
+  if (agrees_on_use()) use_.clear();
   futures_.clear();
 }
 

@@ -57,6 +57,8 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
   void check_ended();
   /// Changes to buckets in the order of arrival, where it is time to; collective. Returns whether it did.
   bool rebuild_buckets();
+  /// Both of them, in one call of Python's.
+  bool begin_forward();
   /// The next backward pass is to be averaged. `outputs` are those of the forward pass, where it has to find parameters
   /// that they do not depend on.
   void prepare_for_backward(const std::vector<at::Tensor>& outputs);

@@ -41,6 +41,7 @@ void register_reducer(py::module_& module) {
            py::arg("has_sparse_gradient"), py::kw_only(), py::arg("capacity"), py::arg("find_unused"),
            py::arg("static_graph"), py::arg("gradients_are_views"), WithoutGil())
       .def("prepare_for_forward", &Reducer::check_ended, WithoutGil())
+      .def("begin_forward", &Reducer::begin_forward, WithoutGil())
       .def("prepare_for_backward", &Reducer::prepare_for_backward, WithoutGil())
       .def("_rebuild_buckets", &Reducer::rebuild_buckets, WithoutGil())
       .def("_delay_all_reduce", &Reducer::end_first_static_pass, WithoutGil())
