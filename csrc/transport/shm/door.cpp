@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -24,6 +25,7 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kBetweenChecks{100};
+constexpr int kYields = 50;  // before a thread sleeps: the letter may be under way, and to be woken takes as long
 
 struct Address {
   sockaddr_un name{};
@@ -138,12 +140,20 @@ Letter Door::await(const std::string& subject, const Deadline& deadline, const s
     std::condition_variable& changed;
   };
   const Successor successor{changed_};
+  int yields = kYields;
   std::unique_lock lock(mutex_);
   while (true) {
     if (read_all()) changed_.notify_all();
     if (auto letter = kept_.extract(subject)) return std::move(letter.mapped());
     if (deadline.has_passed()) throw Error(ErrorCode::timeout, "timed out waiting for a letter");
     const milliseconds wait = std::min(kBetweenChecks, milliseconds(deadline.poll_timeout()));
+    if (yields > 0) {
+      --yields;
+      lock.unlock();
+      sched_yield();
+      lock.lock();
+      continue;
+    }
     if (is_watched_) {
       changed_.wait_for(lock, wait);
     } else {

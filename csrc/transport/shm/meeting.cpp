@@ -235,9 +235,9 @@ Topology attach_together(const std::shared_ptr<Segment>& segment, const RankInfo
   return topology;
 }
 
-/// Rank 0's way, from the memory on. Pidfds go along where `with_pidfds`.
+/// Rank 0's way, from the memory on. Pidfds go along where `with_pidfds`. Others wait for it: the rest comes after.
 Attached lead(std::shared_ptr<SharedMemory> memory, const Layout& layout, std::shared_ptr<const KnownProcesses> known,
-              bool with_pidfds, const RankInfo& info, const Config& config, const Deadline& deadline) {
+              bool with_pidfds, const Config& config, const Deadline& deadline) {
   const auto segment = std::make_shared<Segment>(std::move(memory), layout, 0, known);
   const std::vector<int> pidfds = with_pidfds ? pidfds_of(known->processes) : std::vector<int>();
   const std::string tuning = encode(config.tuning);
@@ -251,7 +251,7 @@ Attached lead(std::shared_ptr<SharedMemory> memory, const Layout& layout, std::s
       throw lost;
     }
   }
-  return {attach_together(segment, info, deadline), segment, config.tuning};
+  return {attach_together(segment, describe_this_rank(), deadline), segment, config.tuning};
 }
 
 /// The others'.
@@ -283,7 +283,7 @@ Attached meet(const Exchange& exchange, const Config& config, const Deadline& de
     processes[0].pidfd = share(std::move(self));
     greet(meeting, processes, deadline);
     auto known = std::make_shared<const KnownProcesses>(meeting, std::move(processes));
-    return lead(std::move(memory), layout, std::move(known), true, info, config, deadline);
+    return lead(std::move(memory), layout, std::move(known), true, config, deadline);
   }
   const int self_fd = self.get();
   Door::of_this_process().send(processes[0].door, hello_of(meeting, static_cast<std::size_t>(exchange.rank)), "",
@@ -297,8 +297,7 @@ Attached meet_again(const Reunion& reunion, const Config& config, const Deadline
   std::vector<Process> processes;
   for (const int member : reunion.members) processes.push_back(from.processes.at(static_cast<std::size_t>(member)));
   auto known = std::make_shared<KnownProcesses>(from.meeting + "/" + reunion.name, std::move(processes));
-  const RankInfo info = describe_this_rank();
-  if (reunion.rank != 0) return follow(std::move(known), reunion.rank, info, deadline);
+  if (reunion.rank != 0) return follow(std::move(known), reunion.rank, describe_this_rank(), deadline);
   const Layout layout(static_cast<std::size_t>(reunion.size()), config.staging_bytes);
   std::shared_ptr<SharedMemory> memory;
   try {
@@ -307,7 +306,7 @@ Attached meet_again(const Reunion& reunion, const Config& config, const Deadline
     call_off(*known, 1, error, deadline);
     throw;
   }
-  return lead(std::move(memory), layout, std::move(known), false, info, config, deadline);
+  return lead(std::move(memory), layout, std::move(known), false, config, deadline);
 }
 
 }  // namespace allred::shm
