@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     from torch._C._distributed_c10d import Store, _DistributedBackendOptions
     from torch.distributed import ProcessGroup
+
+    from allred import _core
+    from allred.acquaintances import Circles
+    from allred.communicator import Communicator
 
     Rendezvous = Iterator[tuple[Store, int, int]]
 
@@ -55,27 +60,60 @@ def create_process_group(options: _DistributedBackendOptions, pg_options: Any) -
     pg_options._timeout = options.timeout
     pg_options.group_name = options.group_id
     pg_options.global_ranks_in_group = options.global_ranks_in_group
-    return native.ProcessGroupAllred(
-        options.store, options.group_rank, options.group_size, pg_options, make_communicator
-    )
+    return native.ProcessGroupAllred(_first_communicator(options, pg_options), options.store, pg_options, meet_at_store)
 
 
-def make_communicator(store: Any, rank: int, size: int, options: Any) -> Any:
-    """The communicator of a new group, whose ranks meet at `store`. Collective over them."""
+def _first_communicator(options: _DistributedBackendOptions, pg_options: Any) -> Communicator:
+    """The communicator of a group that torch makes. Its ranks meet at the store, unless they know each other."""
+    ranks = options.global_ranks_in_group or range(options.group_size)  # torch leaves out those of the default group
+    circles = _circles_around(options)
+    reunion = circles.reunion(ranks, options.group_rank, options.group_id) if circles else None
+    if reunion:
+        return _communicator(reunion, pg_options)
+    communicator = meet_at_store(options.store, options.group_rank, options.group_size, pg_options)
+    if circles:
+        circles.add(ranks, communicator._acquaintances)
+    return communicator
+
+
+def _circles_around(options: _DistributedBackendOptions) -> Circles | None:
+    """Who knows whom in the job that the new group belongs to.
+
+    None where its ranks may meet in another order than those of other groups: what torch does not number is made by its
+    members alone (``use_local_synchronization``).
+    """
+    import torch.distributed as dist
+
+    from allred.acquaintances import circles_of
+
+    if not options.group_id.isdigit():
+        return None
+    device_store: Any = options.store
+    group_store = device_store.underlying_store  # torch adds a prefix for the group, and one for the device
+    if not options.global_ranks_in_group:
+        return circles_of(group_store, options.group_size)
+    return circles_of(group_store.underlying_store, dist.get_world_size())
+
+
+def meet_at_store(store: Store, rank: int, size: int, options: Any) -> Communicator:
+    """The communicator of a group whose ranks meet at `store`. Collective over them."""
     from allred.bootstrap import StoreBootstrap
+
+    return _communicator(StoreBootstrap(store, rank, size, options._timeout.total_seconds()), options)
+
+
+def _communicator(origin: _core.Bootstrap | _core.Reunion, options: Any) -> Communicator:
     from allred.communicator import Communicator
     from allred.config import Config
 
-    timeout = options._timeout.total_seconds()
     config = Config.from_environment(
-        timeout=timeout,
+        timeout=options._timeout.total_seconds(),
         staging_bytes=options.staging_bytes,
         wait=options.wait,
         all_reduce_algorithm=options.all_reduce_algorithm,
         tuning=options.tuning,
     )
-    bootstrap = StoreBootstrap(store, rank, size, timeout)
-    return Communicator(bootstrap, config, f"group {options.group_name}", options.global_ranks_in_group)
+    return Communicator(origin, config, f"group {options.group_name}", options.global_ranks_in_group)
 
 
 def monitored_barrier(
@@ -113,6 +151,7 @@ def backend_of(group: ProcessGroup | None, caller: str) -> Any:
     return backend
 
 
+@cache
 def load_native() -> ModuleType:
     """``allred._c10d``, which fits one release of torch only: its C++ classes change with each.
 

@@ -66,15 +66,19 @@ class Communicator(_core.Communicator):
     """
 
     def __init__(
-        self, bootstrap: _core.Bootstrap, config: Config, name: str = "job", members: Sequence[int] | None = None
+        self,
+        origin: _core.Bootstrap | _core.Reunion,
+        config: Config,
+        name: str = "job",
+        members: Sequence[int] | None = None,
     ) -> None:
         super().__init__(
-            bootstrap,
+            origin,
             timeout=config.timeout,
             staging_bytes=config.staging_bytes,
             wait=config.wait,
             all_reduce_algorithm=config.all_reduce_algorithm,
-            tuning=tuning.numbers_for(bootstrap.size(), config.tuning),
+            tuning=tuning.numbers_for(origin.size(), config.tuning),
         )
         self.config = config
         self.name = name

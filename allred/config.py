@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
+from functools import cache
 from pathlib import Path
 
 from allred.errors import InvalidArgumentError
@@ -65,10 +66,20 @@ def cache_folder() -> Path:
     return (Path(given) if given.startswith("/") else Path.home() / ".cache") / "allred"
 
 
+def folder_variables() -> tuple[str | None, ...]:
+    """What :func:`cache_folder` depends on."""
+    return tuple(environment().get(name) for name in ("XDG_CACHE_HOME", "HOME"))
+
+
+@cache
+def _known() -> dict[str, Field[object]]:
+    return {PREFIX + field.name.upper(): field for field in fields(Config)}
+
+
 def from_variables(variables: Mapping[str, str]) -> dict[str, object]:
     """The fields of Config that `variables` set, converted to their types."""
     types = {"float": float, "int": int}  # all other fields can be given as text
-    known = {PREFIX + field.name.upper(): field for field in fields(Config)}
+    known = _known()
     settings: dict[str, object] = {}
     for name in variables:
         if not name.startswith(PREFIX):

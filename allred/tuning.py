@@ -6,11 +6,12 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from allred import _core, host
-from allred.config import cache_folder
+from allred.config import cache_folder, folder_variables
 from allred.errors import InvalidArgumentError
 
 _ABOUT = {"cpu": str, "cores": int, "ranks": int}  # what a table says of its machine; all else are numbers
@@ -45,8 +46,20 @@ def folder() -> Path:
 
 def default_path(ranks: int) -> Path:
     """The table of this machine for so many ranks, which need not exist."""
+    return folder() / f"{_machine()}-{ranks}-ranks.toml"
+
+
+@cache
+def _machine() -> str:
+    """What files call this machine."""
     cpu = re.sub(r"[^a-z0-9]+", "-", host.cpu_model().lower()).strip("-")
-    return folder() / f"{cpu}-{host.num_cores()}-cores-{ranks}-ranks.toml"
+    return f"{cpu}-{host.num_cores()}-cores"
+
+
+@cache
+def _default_path(ranks: int, *_variables: str | None) -> Path:
+    """The same while the environment is: small groups are made so fast that finding it anew would count."""
+    return default_path(ranks)
 
 
 def numbers_for(ranks: int, setting: str | Mapping[str, int]) -> dict[str, int]:
@@ -62,7 +75,7 @@ def numbers_for(ranks: int, setting: str | Mapping[str, int]) -> dict[str, int]:
     if setting != "auto":
         return load(Path(setting)).numbers
     try:
-        path = default_path(ranks)
+        path = _default_path(ranks, *folder_variables())
         text = path.read_bytes()
     except (OSError, RuntimeError):  # not there, or not for this user
         return {}

@@ -19,11 +19,14 @@
 namespace allred {
 namespace {
 
-std::string boot_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string text;
-  std::getline(file, text);
-  return text;
+const std::string& boot_id() {
+  static const std::string found = [] {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string text;
+    std::getline(file, text);
+    return text;
+  }();
+  return found;
 }
 
 /// Abstract unix sockets reach as far as the network namespace, so a host ends where it ends.

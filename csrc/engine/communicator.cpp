@@ -20,9 +20,9 @@ void check(const Config& config, int size) {
 }
 
 /// Puts the tuning on which the ranks agreed into `config`.
-Connections check_and_connect(Bootstrap& bootstrap, Config& config) {
-  check(config, bootstrap.size());
-  Connections connections = connect(bootstrap, config);
+Connections check_and_connect(const Origin& origin, Config& config) {
+  check(config, size_of(origin));
+  Connections connections = connect(origin, config);
   config.tuning = connections.tuning;
   return connections;
 }
@@ -49,8 +49,8 @@ Communicator::Parts::~Parts() {
   for (std::atomic<Stream*>& each : streams) delete each.load();
 }
 
-Communicator::Communicator(Bootstrap& bootstrap, const Config& config)
-    : config_(config), parts_(std::make_unique<Parts>(check_and_connect(bootstrap, config_), config_, *recorder_)) {}
+Communicator::Communicator(const Origin& origin, const Config& config)
+    : config_(config), parts_(std::make_unique<Parts>(check_and_connect(origin, config_), config_, *recorder_)) {}
 
 Communicator::~Communicator() {
   if (fork_guard_.in_forked_child()) {

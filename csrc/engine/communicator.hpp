@@ -7,7 +7,6 @@
 #include <mutex>
 #include <string>
 
-#include "bootstrap/bootstrap.hpp"
 #include "common/config.hpp"
 #include "engine/collective_runner.hpp"
 #include "engine/connections.hpp"
@@ -25,8 +24,8 @@ namespace allred {
 /// that made it: a forked child gets an error.
 class Communicator {
  public:
-  /// Collective over the ranks of `bootstrap`; blocks until all are there. Throws Error(timeout) past config.timeout.
-  Communicator(Bootstrap& bootstrap, const Config& config);
+  /// Collective over the ranks of `origin`; blocks until all are there. Throws Error(timeout) past config.timeout.
+  Communicator(const Origin& origin, const Config& config);
   ~Communicator();
   Communicator(const Communicator&) = delete;  // shares memory with its peers under its identity
   Communicator& operator=(const Communicator&) = delete;
@@ -70,6 +69,11 @@ class Communicator {
 
   /// Memory that the ranks' collectives work on without a copy. Its buffers may outlive the communicator.
   SymmetricMemory& symmetric_memory() const;
+
+  /// By which ranks of this communicator can make others.
+  const std::shared_ptr<const Acquaintances>& acquaintances() const noexcept {
+    return parts_->connections.acquaintances;
+  }
 
   /// Records what happens here while it is on. Others may add marks.
   const std::shared_ptr<Recorder>& recorder() const noexcept { return recorder_; }

@@ -3,6 +3,7 @@
 #include "common/error.hpp"
 #include "transport/shm/doorbell.hpp"
 #include "transport/shm/fault_board.hpp"
+#include "transport/shm/meeting.hpp"
 #include "transport/shm/message_link.hpp"
 #include "transport/shm/peer_memory.hpp"
 #include "transport/shm/remote_memory.hpp"
@@ -20,7 +21,7 @@ std::function<std::unique_ptr<MessageLink>(int)> link_opener(const std::shared_p
 CollectiveLinks open_stream(const shm::Segment& segment, std::shared_ptr<SymmetricMemory> symmetric,
                             std::shared_ptr<RemoteMemory> remote, int stream) {
   const std::shared_ptr<shm::Segment> lane = segment.lane(static_cast<std::size_t>(stream));
-  lane->reserve_for_collectives();
+  if (stream != 0) lane->reserve_for_collectives();  // that of the first was reserved at start
   return {.memory = std::make_unique<shm::SegmentPeerMemory>(lane),
           .doorbell = std::make_unique<shm::FutexDoorbell>(lane),
           .open = link_opener(lane),
@@ -42,12 +43,25 @@ std::vector<bool> in_this_process(const Topology& topology) {
   return same;
 }
 
-}  // namespace
-
-Connections connect(Bootstrap& bootstrap, const Config& config) {
+shm::Attached meet(const Origin& origin, const Config& config) {
+  const Deadline deadline = Deadline::after(config.timeout);
+  if (const auto* reunion = std::get_if<std::reference_wrapper<const Reunion>>(&origin)) {
+    return shm::meet_again(*reunion, config, deadline);
+  }
+  Bootstrap& bootstrap = std::get<std::reference_wrapper<Bootstrap>>(origin);
   const shm::Exchange exchange{bootstrap.rank(), bootstrap.size(),
                                [&bootstrap](const std::string& blob) { return bootstrap.all_gather(blob); }};
-  shm::Attached attached = shm::attach(exchange, config, Deadline::after(config.timeout));
+  return shm::meet(exchange, config, deadline);
+}
+
+}  // namespace
+
+int size_of(const Origin& origin) {
+  return std::visit([](const auto& each) { return each.get().size(); }, origin);
+}
+
+Connections connect(const Origin& origin, const Config& config) {
+  shm::Attached attached = meet(origin, config);
   const std::vector<bool> same_process = in_this_process(attached.topology);
   const std::shared_ptr<shm::Segment> segment = std::move(attached.segment);
   const auto symmetric = std::make_shared<shm::Heap>(segment->memory(), segment->rank());
@@ -58,7 +72,8 @@ Connections connect(Bootstrap& bootstrap, const Config& config) {
           .open_stream = [segment, symmetric,
                           remote](int stream) { return open_stream(*segment, symmetric, remote, stream); },
           .open_point_to_point = [segment, remote] { return open_point_to_point(*segment, remote); },
-          .symmetric = symmetric};
+          .symmetric = symmetric,
+          .acquaintances = segment->processes()};
 }
 
 }  // namespace allred

@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <memory>
+#include <variant>
 
 #include "bootstrap/bootstrap.hpp"
 #include "common/config.hpp"
 #include "common/topology.hpp"
 #include "common/tuning.hpp"
+#include "transport/acquaintances.hpp"
 #include "transport/fault_board.hpp"
 #include "transport/message_link.hpp"
 #include "transport/peer_memory.hpp"
@@ -15,6 +17,11 @@
 #include "transport/symmetric_memory.hpp"
 
 namespace allred {
+
+/// How the ranks of a new communicator find each other: with somebody's help, or because they know each other.
+using Origin = std::variant<std::reference_wrapper<Bootstrap>, std::reference_wrapper<const Reunion>>;
+
+int size_of(const Origin& origin);
 
 /// How many streams of collectives a communicator has: the program's, and one for each level of callbacks.
 inline constexpr int kNumStreams = 3;
@@ -43,9 +50,10 @@ struct Connections {
   std::function<CollectiveLinks(int stream)> open_stream;
   std::function<PointToPointLinks()> open_point_to_point;
   std::shared_ptr<SymmetricMemory> symmetric;
+  std::shared_ptr<const Acquaintances> acquaintances;
 };
 
-/// Collective over the ranks of `bootstrap`; blocks until all are there. Throws Error(timeout) past config.timeout.
-Connections connect(Bootstrap& bootstrap, const Config& config);
+/// Collective over the ranks of `origin`; blocks until all are there. Throws Error(timeout) past config.timeout.
+Connections connect(const Origin& origin, const Config& config);
 
 }  // namespace allred

@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <string>
+#include <utility>
 
 #include "common/error.hpp"
 
@@ -11,6 +12,16 @@ namespace allred::backend {
 /// In Python: ValueError for invalid arguments, NotImplementedError for what is not offered, DistBackendError for the
 /// rest. The message is kept whole.
 [[noreturn]] void rethrow(const Error& error);
+
+/// What `action` returns. Passes the errors that it throws to the user, as torch knows them.
+template <class Action>
+decltype(auto) translating(Action&& action) {
+  try {
+    return std::forward<Action>(action)();
+  } catch (const Error& error) {
+    rethrow(error);
+  }
+}
 
 /// The same for an error that is carried along; other exceptions and nullptr stay what they are.
 std::exception_ptr translated(std::exception_ptr error);

@@ -33,11 +33,10 @@ void check_ranks(const char* call, const std::vector<int>& ranks, int size) {
 ProcessGroupAllred::BackendPtr ProcessGroupAllred::make_group(const StorePtr& store, int rank, int size,
                                                               const OptionsPtr& options) const {
   const Members members{store, rank, size, options_of(options, *options_)};
-  try {
-    return c10::make_intrusive<ProcessGroupAllred>(members, factory_, check_interrupt_);
-  } catch (const Error& error) {
-    rethrow(error);
-  }
+  return translating([&] {
+    return c10::make_intrusive<ProcessGroupAllred>(factory_(members), members.store, members.options, factory_,
+                                                   check_interrupt_);
+  });
 }
 
 ProcessGroupAllred::BackendPtr ProcessGroupAllred::split(const StorePtr& store, const std::vector<int>& ranks,

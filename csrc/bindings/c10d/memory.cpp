@@ -11,11 +11,7 @@ namespace allred::backend {
 namespace {
 
 std::shared_ptr<void> allocate_bytes(const Communicator& communicator, std::size_t bytes) {
-  try {
-    return communicator.symmetric_memory().allocate(bytes);
-  } catch (const Error& error) {
-    rethrow(error);
-  }
+  return translating([&] { return communicator.symmetric_memory().allocate(bytes); });
 }
 
 /// The buffers that allocators gave out, by address: whoever frees one by Allocator::raw_deallocate knows no more of

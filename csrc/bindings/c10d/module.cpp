@@ -58,13 +58,12 @@ CommunicatorFactory factory_of(const py::object& make_communicator) {
   };
 }
 
-c10::intrusive_ptr<ProcessGroupAllred> make_process_group(const c10::intrusive_ptr<::c10d::Store>& store, int rank,
-                                                          int size, const c10::intrusive_ptr<GroupOptions>& options,
+c10::intrusive_ptr<ProcessGroupAllred> make_process_group(const py::object& communicator,
+                                                          const c10::intrusive_ptr<::c10d::Store>& store,
+                                                          const c10::intrusive_ptr<GroupOptions>& options,
                                                           const py::object& make_communicator) {
-  CommunicatorFactory factory = factory_of(make_communicator);
-  const py::gil_scoped_release no_gil;
-  return c10::make_intrusive<ProcessGroupAllred>(Members{store, rank, size, options}, std::move(factory),
-                                                 &check_interrupt);
+  return c10::make_intrusive<ProcessGroupAllred>(communicator_of(communicator, true), store, options,
+                                                 factory_of(make_communicator), &check_interrupt);
 }
 
 /// A group of a communicator that somebody else made, and closes.
@@ -72,7 +71,7 @@ c10::intrusive_ptr<ProcessGroupAllred> group_around(const py::object& communicat
                                                     const c10::intrusive_ptr<GroupOptions>& options) {
   const std::shared_ptr<Communicator> core = communicator_of(communicator, false);
   return c10::make_intrusive<ProcessGroupAllred>(
-      Members{nullptr, core->rank(), core->size(), options}, [core](const Members&) { return core; }, &check_interrupt);
+      core, nullptr, options, [core](const Members&) { return core; }, &check_interrupt);
 }
 
 c10::intrusive_ptr<GroupOptions> make_options(std::optional<milliseconds> timeout,
@@ -121,7 +120,7 @@ ProcessGroupAllred::WorkPtr compressed_all_reduce(ProcessGroupAllred& self, cons
 
 void register_process_group(py::module_& module) {
   py::class_<ProcessGroupAllred, ::c10d::Backend, c10::intrusive_ptr<ProcessGroupAllred>>(module, "ProcessGroupAllred")
-      .def(py::init(&make_process_group), py::arg("store"), py::arg("rank"), py::arg("size"), py::arg("options"),
+      .def(py::init(&make_process_group), py::arg("communicator"), py::arg("store"), py::arg("options"),
            py::arg("make_communicator"))
       .def_static("around", &group_around, py::arg("communicator"), py::arg("options"))
       .def_property_readonly("options", &ProcessGroupAllred::getBackendOptions)

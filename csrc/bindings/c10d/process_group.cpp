@@ -8,13 +8,14 @@
 
 namespace allred::backend {
 
-ProcessGroupAllred::ProcessGroupAllred(const Members& members, CommunicatorFactory factory,
+ProcessGroupAllred::ProcessGroupAllred(std::shared_ptr<Communicator> communicator, StorePtr store,
+                                       c10::intrusive_ptr<GroupOptions> options, CommunicatorFactory factory,
                                        CheckInterrupt check_interrupt)
-    : ::c10d::Backend(members.rank, members.size),
-      options_(members.options),
-      store_(members.store),
+    : ::c10d::Backend(communicator->rank(), communicator->size()),
+      options_(std::move(options)),
+      store_(std::move(store)),
       factory_(std::move(factory)),
-      communicator_(factory_(members)),
+      communicator_(std::move(communicator)),
       check_interrupt_(check_interrupt),
       timeout_(communicator_->config().timeout) {
   init();

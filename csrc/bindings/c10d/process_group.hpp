@@ -40,7 +40,10 @@ class ProcessGroupAllred final : public ::c10d::Backend {
   using Tensors = std::vector<at::Tensor>;
   using TensorLists = std::vector<std::vector<at::Tensor>>;
 
-  ProcessGroupAllred(const Members& members, CommunicatorFactory factory, CheckInterrupt check_interrupt);
+  /// A group of `communicator`. Groups made of this one get theirs from `factory`.
+  ProcessGroupAllred(std::shared_ptr<Communicator> communicator, StorePtr store,
+                     c10::intrusive_ptr<GroupOptions> options, CommunicatorFactory factory,
+                     CheckInterrupt check_interrupt);
 
   const std::string getBackendName() const override { return kBackendName; }
   OptionsPtr getBackendOptions() override { return options_; }

@@ -1,8 +1,13 @@
 #include "bootstrap/bootstrap.hpp"
 
+#include <pybind11/stl.h>
+
+#include <algorithm>
+
 #include "bindings/core/register.hpp"
 #include "bindings/core/seconds.hpp"
 #include "bootstrap/in_process.hpp"
+#include "transport/acquaintances.hpp"
 
 namespace py = pybind11;
 
@@ -29,6 +34,17 @@ class PyBootstrap final : public Bootstrap {
   }
 };
 
+/// How ranks that know each other make another communicator.
+Reunion make_reunion(const std::shared_ptr<Acquaintances>& acquaintances, std::vector<int> members, int rank,
+                     std::string name) {
+  const auto is_known = [&](int member) { return member >= 0 && member < acquaintances->size(); };
+  if (rank < 0 || rank >= static_cast<int>(members.size()) || !std::ranges::all_of(members, is_known)) {
+    throw Error(ErrorCode::invalid_argument, "rank must be a place among the members, and they ranks in 0.." +
+                                                 std::to_string(acquaintances->size() - 1));
+  }
+  return {acquaintances, std::move(members), rank, std::move(name)};
+}
+
 }  // namespace
 
 void register_bootstrap(py::module_& module) {
@@ -46,6 +62,11 @@ void register_bootstrap(py::module_& module) {
 
   py::class_<InProcessBootstrap, Bootstrap, std::shared_ptr<InProcessBootstrap>>(module, "InProcessBootstrap")
       .def(py::init<std::shared_ptr<InProcessRendezvous>, int>(), py::arg("rendezvous"), py::arg("rank"));
+
+  py::class_<Acquaintances, std::shared_ptr<Acquaintances>>(module, "Acquaintances");
+  py::class_<Reunion>(module, "Reunion")
+      .def(py::init(&make_reunion), py::arg("acquaintances"), py::arg("members"), py::arg("rank"), py::arg("name"))
+      .def("size", &Reunion::size);
 }
 
 }  // namespace allred::bindings

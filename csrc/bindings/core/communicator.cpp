@@ -22,7 +22,8 @@ void destroy_without_gil(Communicator* communicator) {
   delete communicator;
 }
 
-std::shared_ptr<Communicator> make_communicator(Bootstrap& bootstrap, double timeout, std::size_t staging_bytes,
+template <class Source>
+std::shared_ptr<Communicator> make_communicator(Source& source, double timeout, std::size_t staging_bytes,
                                                 const std::string& wait, const std::string& all_reduce_algorithm,
                                                 const TuningNumbers& tuning) {
   Config config;
@@ -32,7 +33,7 @@ std::shared_ptr<Communicator> make_communicator(Bootstrap& bootstrap, double tim
   config.wait = wait_mode_named(wait);
   config.tuning = tuning_from(tuning);
   const py::gil_scoped_release no_gil;
-  return {new Communicator(bootstrap, config), destroy_without_gil};
+  return {new Communicator(std::ref(source), config), destroy_without_gil};
 }
 
 /// A reference for allred._c10d, whose pybind11 may be another one and so cannot take the object itself.
@@ -77,7 +78,9 @@ void register_communicator(py::module_& module) {
   register_work(module);
   py::class_<Communicator, std::shared_ptr<Communicator>> communicator(module, "Communicator");
   communicator
-      .def(py::init(&make_communicator), py::arg("bootstrap"), py::kw_only(), py::arg("timeout"),
+      .def(py::init(&make_communicator<Bootstrap>), py::arg("origin"), py::kw_only(), py::arg("timeout"),
+           py::arg("staging_bytes"), py::arg("wait"), py::arg("all_reduce_algorithm"), py::arg("tuning"))
+      .def(py::init(&make_communicator<const Reunion>), py::arg("origin"), py::kw_only(), py::arg("timeout"),
            py::arg("staging_bytes"), py::arg("wait"), py::arg("all_reduce_algorithm"), py::arg("tuning"))
       .def_property_readonly("rank", &Communicator::rank)
       .def_property_readonly("size", &Communicator::size)
@@ -88,6 +91,9 @@ void register_communicator(py::module_& module) {
       .def("close", &Communicator::close, py::call_guard<py::gil_scoped_release>())
       .def("chosen_algorithm", &chosen_algorithm, py::arg("collective"), py::arg("count"), py::arg("dtype") = "float32")
       .def("_capsule", &capsule_of)
+      .def_property_readonly(
+          "_acquaintances",
+          [](const Communicator& self) { return std::const_pointer_cast<Acquaintances>(self.acquaintances()); })
       .def_property_readonly("_recorder", &Communicator::recorder)
       .def("_refuse", py::overload_cast<const std::string&>(&Communicator::refuse), py::arg("reason"),
            py::call_guard<py::gil_scoped_release>());

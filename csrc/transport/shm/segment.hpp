@@ -1,14 +1,9 @@
-// Segment: the shared memory of a communicator's ranks on one host, and how they come to hold it.
+// Segment: the shared memory of a communicator's ranks on one host.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "common/config.hpp"
-#include "common/deadline.hpp"
-#include "common/topology.hpp"
+#include "transport/shm/acquaintances.hpp"
 #include "transport/shm/heap.hpp"
 #include "transport/shm/layout.hpp"
 
@@ -18,12 +13,15 @@ namespace allred::shm {
 /// one SharedMemory.
 class Segment {
  public:
-  using Processes = std::shared_ptr<const std::vector<UniqueFd>>;
+  using Processes = std::shared_ptr<const KnownProcesses>;
 
-  Segment(std::shared_ptr<SharedMemory> memory, Layout layout, int rank, Processes processes);
+  Segment(std::shared_ptr<SharedMemory> memory, Layout layout, int rank, Processes processes)
+      : memory_(std::move(memory)), layout_(layout), rank_(rank), processes_(std::move(processes)) {}
 
   /// The same rank's hold on another lane.
-  std::shared_ptr<Segment> lane(std::size_t lane) const;
+  std::shared_ptr<Segment> lane(std::size_t lane) const {
+    return std::make_shared<Segment>(memory_, layout_.of_lane(lane), rank_, processes_);
+  }
 
   int rank() const noexcept { return rank_; }
   int size() const noexcept { return static_cast<int>(layout_.size()); }
@@ -53,8 +51,9 @@ class Segment {
   /// What lies behind all lanes.
   const std::shared_ptr<SharedMemory>& memory() const noexcept { return memory_; }
 
-  /// A pidfd, or -1 for a rank of this process and where the kernel has none.
-  int process(int rank) const noexcept { return (*processes_)[index(rank)].get(); }
+  /// A pidfd, or -1 where the kernel has none.
+  int process(int rank) const noexcept { return processes_->processes[index(rank)].pidfd->get(); }
+  const Processes& processes() const noexcept { return processes_; }
 
  private:
   static std::size_t index(int rank) noexcept { return static_cast<std::size_t>(rank); }
@@ -68,23 +67,5 @@ class Segment {
   int rank_;
   Processes processes_;
 };
-
-/// How start-up blobs travel: each rank gives one and gets all, in rank order.
-struct Exchange {
-  int rank;
-  int size;
-  std::function<std::vector<std::string>(const std::string& blob)> all_gather;
-};
-
-/// What start-up yields: who the ranks are, the memory they share, and rank 0's tuning.
-struct Attached {
-  Topology topology;
-  std::shared_ptr<Segment> segment;
-  Tuning tuning;
-};
-
-/// Collective over the ranks of `exchange`: rank 0 makes the memory and hands it out over a unix socket. Throws
-/// Error(unsupported) where ranks are on different hosts, Error(timeout) naming the ranks that did not come.
-Attached attach(const Exchange& exchange, const Config& config, const Deadline& deadline);
 
 }  // namespace allred::shm

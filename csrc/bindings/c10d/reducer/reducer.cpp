@@ -25,16 +25,6 @@ bool shares_memory(const at::Tensor& left, const at::Tensor& right) {
 /// Of a Python exception's text, what stands before its traceback.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-/// Passes what `action` throws to the user, as torch knows it.
-template <class Action>
-void translating(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    rethrow(error);
-  }
-}
-
 }  // namespace
 
 Reducer::Reducer(GroupPtr group, ModelParameters parameters, const ReducerSettings& settings)
@@ -363,12 +353,6 @@ void Reducer::hand_out(int idx) {
   }
 }
 
-double Reducer::factor_for_active_ranks() {
-  if (!num_active_ || average_over_all_ || hook_) return 1;
-  num_active_->wait();
-  return group_->getSize() / num_active_->result().front().item().toDouble();
-}
-
 void Reducer::end_pass() noexcept {
   expects_gradients_ = false;
   has_begun_ = false;
@@ -405,38 +389,6 @@ std::string Reducer::describe_missing() const {
     text += (idx == 0 ? "" : ", ") + parameters_.names[static_cast<std::size_t>(missing[idx])];
   }
   return text + (missing.size() > kMostNames ? ", ..." : "");
-}
-
-// ---- a rank without inputs ----
-
-void Reducer::reduce_zeros() {
-  translating([&] {
-    std::vector<Flight> flights;
-    for (std::size_t idx = 0; idx < buckets_.size(); ++idx) {
-      flights.push_back(start(static_cast<int>(idx), buckets_[idx].zeros(), {pass_.number, 0}));
-    }
-    for (Flight& flight : flights) await(flight);
-  });
-  if (learns_graph()) agree_on_no_use();
-}
-
-void Reducer::agree_on_no_use() {
-  translating([&] {
-    ParameterUse none(num_parameters());
-    none.start_agreement(*group_->communicator(), group_->timeout());
-    none.wait(group_->check_interrupt());
-  });
-}
-
-void Reducer::expect_as_after_a_pass() {
-  if (!first_order_.empty()) return;
-  first_order_.resize(num_parameters());
-  std::iota(first_order_.begin(), first_order_.end(), 0);
-}
-
-void Reducer::set_num_active(c10::intrusive_ptr<::c10d::Work> num_active, bool average_over_all) {
-  num_active_ = std::move(num_active);
-  average_over_all_ = average_over_all;
 }
 
 // ---- settings ----
