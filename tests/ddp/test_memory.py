@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import re
-from pathlib import Path
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -18,7 +16,6 @@ from allred.backend import backend_of
 WIDTH, LAYERS = 1024, 12
 GRADIENTS = LAYERS * WIDTH * WIDTH * 4  # bytes
 PAGE = 4096
-M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
 def deep() -> nn.Sequential:
@@ -30,39 +27,26 @@ def step(module: nn.Module) -> None:
     module(torch.ones(1, WIDTH)).sum().backward()
 
 
-def private_memory() -> int:
-    """Bytes that this process has for itself alone: neither files nor what the ranks share."""
-    (kilobytes,) = re.findall(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return 1024 * int(kilobytes)
-
-
-def growth_of_private_memory(**options: Any) -> int:
-    """Bytes that training takes at most, whenever a gradient has come and at the end of a step."""
-    module = deep()
-    step(module)  # what the libraries of the computation need themselves
-    module.zero_grad()
-    c_library = ctypes.CDLL(None)
-    c_library.mallopt(M_MMAP_THRESHOLD, GRADIENTS // LAYERS // 4)  # freed gradients go back to the system at once
-    c_library.malloc_trim(0)
-    before = private_memory()
-    parallel = DistributedDataParallel(module, bucket_cap_mb=4, **options)
-    seen = []
-    for parameter in module.parameters():
-        parameter.register_post_accumulate_grad_hook(lambda _: seen.append(private_memory()))
-    for _ in range(3):
+def most_allocated_in_a_step(**options: Any) -> int:
+    """Bytes that torch has at a time beyond what it had before the step, which began without gradients."""
+    parallel = DistributedDataParallel(deep(), bucket_cap_mb=4, **options)
+    for _ in range(2):  # buckets are made and made anew
         step(parallel)
-        seen.append(private_memory())
-    return max(seen) - before
+    parallel.zero_grad()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        step(parallel)
+    events = [each for each in profile.profiler.kineto_results.events() if each.name() == "[memory]"]
+    return max(accumulate(each.nbytes() for each in sorted(events, key=lambda each: each.start_ns())))
 
 
 def grows_by_one_gradient(rank: int, size: int) -> None:
     """Each is computed in private memory, and gone when it is in its bucket."""
-    assert growth_of_private_memory() < 3 * GRADIENTS / LAYERS
+    assert GRADIENTS / LAYERS <= most_allocated_in_a_step() < 2 * GRADIENTS / LAYERS
 
 
 def grows_by_a_copy(rank: int, size: int) -> None:
     """So the measurement sees one."""
-    assert growth_of_private_memory(gradient_as_bucket_view=False) > 0.9 * GRADIENTS
+    assert most_allocated_in_a_step(gradient_as_bucket_view=False) >= GRADIENTS
 
 
 @pytest.mark.parametrize("body", [grows_by_one_gradient, grows_by_a_copy])
