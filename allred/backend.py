@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -151,7 +150,6 @@ def backend_of(group: ProcessGroup | None, caller: str) -> Any:
     return backend
 
 
-@cache
 def load_native() -> ModuleType:
     """``allred._c10d``, which fits one release of torch only: its C++ classes change with each.
 

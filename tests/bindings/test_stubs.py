@@ -20,7 +20,7 @@ follow_imports = skip
 # pybind11's classes have a metaclass of their own, and those that Python cannot make an __init__ that says so.
 ALLOWED = r"""
 allred\._(core|floors)\.[A-Z]\w*
-allred\._core\.(Work|MessageWork|SymmetricBuffer|ScheduleStatistics|Choice|Prediction|Timeline|\w+Record)\.__init__
+allred\._core\.(Acquaintances|Work|MessageWork|SymmetricBuffer|ScheduleStatistics|Choice|Prediction|Timeline|\w+Record)\.__init__
 """
 
 
