@@ -18,8 +18,8 @@
 #include "engine/message_work.hpp"
 #include "engine/monitor.hpp"
 #include "engine/recorder.hpp"
-#include "transport/shared_pieces.hpp"
 #include "engine/way_chooser.hpp"
+#include "transport/shared_pieces.hpp"
 
 namespace allred {
 

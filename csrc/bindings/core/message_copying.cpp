@@ -9,8 +9,8 @@
 
 #include "bindings/core/register.hpp"
 #include "common/error.hpp"
-#include "transport/shared_pieces.hpp"
 #include "engine/way_chooser.hpp"
+#include "transport/shared_pieces.hpp"
 
 namespace py = pybind11;
 
