@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,22 +28,20 @@ class Deep(nn.Module):
         return tensor
 
 
-def compile_outside(module: nn.Module, wrapper: Any, backend: Any) -> Any:
-    return torch.compile(wrapper(module, bucket_cap_mb=1), backend=backend, dynamic=False)
-
-
-def compile_inside(module: nn.Module, wrapper: Any, backend: Any) -> Any:
+def compiled(module: nn.Module, wrapper: Any, backend: Any, where: str) -> Any:
+    if where == "outside":
+        return torch.compile(wrapper(module, bucket_cap_mb=1), backend=backend, dynamic=False)
     return wrapper(torch.compile(module, backend=backend, dynamic=False), bucket_cap_mb=1)
 
 
-def compiles_like_torch(rank: int, size: int, compiled: Callable[..., Any]) -> None:
+def compiles_like_torch(rank: int, size: int, where: str) -> None:
     found = []
     for wrapper in (TorchDDP, DistributedDataParallel):
         torch.compiler.reset()
         torch.manual_seed(1)
         counter = CompileCounterWithBackend("aot_eager")
         module = Deep()
-        parallel = compiled(module, wrapper, counter)
+        parallel = compiled(module, wrapper, counter, where)
         for step in range(2):  # each of another shape, and so compiled anew
             module.zero_grad()
             parallel(torch.full((2 + step, WIDTH), rank + 1.0)).square().mean().backward()
@@ -54,9 +51,9 @@ def compiles_like_torch(rank: int, size: int, compiled: Callable[..., Any]) -> N
     torch.testing.assert_close(own_gradients, gradients, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("compiled", [compile_outside, compile_inside])
-def test_the_compiler_cuts_the_model_at_its_buckets(ranks: Any, compiled: Any) -> None:
-    ranks.run(2, compiles_like_torch, compiled)
+@pytest.mark.parametrize("where", ["outside", "inside"])
+def test_the_compiler_cuts_the_model_at_its_buckets(ranks: Any, where: str) -> None:
+    ranks.run(2, compiles_like_torch, where)
 
 
 class Raising(nn.Module):
