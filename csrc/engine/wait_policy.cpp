@@ -14,7 +14,8 @@ Waiter::Policy wait_policy(WaitMode mode, const Topology& topology, bool in_back
   }
   if (!topology.has_core_a_rank()) return {.polls = 16, .pauses = 0, .yields = 256};
   const bool computes_beside = in_background && topology.num_cores < 2 * topology.size();
-  // A few yields let a peer on this core go on, who then is there; at once asleep, it would have to be woken each round.
+  // A few yields let a peer on this core go on, who then is there; at once asleep, it would have to be woken each
+  // round.
   if (computes_beside) return {.polls = 64, .pauses = 64, .yields = 20};
   // The first looks, for about a microsecond, see a small call's peers come: a pause would be half as long as it is.
   // Not long with pauses: should the system have put two ranks on one core, only a yield lets the other one run.
