@@ -95,7 +95,7 @@ native: .venv/run.stamp
 # ---- sanitizers: instrumented libraries beside links to the Python sources, in build/NAME/allred ----
 
 # Tests in which ranks are threads, and which need neither torch nor another process.
-CORE_TESTS := $(wildcard tests/reduce tests/schedule tests/transport tests/spec tests/faults tests/bucketing)
+CORE_TESTS := $(wildcard tests/reduce tests/schedule tests/transport tests/spec tests/faults tests/bucketing tests/engine)
 
 # The run-time library has to come first in the process; with libstdc++ it finds the function that throws exceptions.
 preload = $(shell $(CXX) -print-file-name=$(1).so):$(shell $(CXX) -print-file-name=libstdc++.so)
