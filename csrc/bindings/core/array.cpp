@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bindings/core/ndarray.hpp"
+#include "bindings/core/sized_dtypes.hpp"
 #include "common/error.hpp"
 
 namespace py = pybind11;
@@ -17,29 +18,6 @@ namespace {
 }
 
 std::string type_name(py::handle object) { return Py_TYPE(object.ptr())->tp_name; }
-
-std::optional<DType> floating(std::size_t bytes) noexcept {
-  switch (bytes) {
-    case 2: return DType::float16;
-    case 4: return DType::float32;
-    case 8: return DType::float64;
-    default: return std::nullopt;
-  }
-}
-
-std::optional<DType> complex(std::size_t bytes) noexcept {
-  return bytes == 8 ? std::optional(DType::complex64) : bytes == 16 ? std::optional(DType::complex128) : std::nullopt;
-}
-
-std::optional<DType> integer(std::size_t bytes, bool is_signed) noexcept {
-  switch (bytes) {
-    case 1: return is_signed ? DType::int8 : DType::uint8;
-    case 2: return is_signed ? DType::int16 : DType::uint16;
-    case 4: return is_signed ? DType::int32 : DType::uint32;
-    case 8: return is_signed ? DType::int64 : DType::uint64;
-    default: return std::nullopt;
-  }
-}
 
 /// From a format of the struct module, as the buffer protocol gives it.
 std::optional<DType> dtype_of_format(std::string_view format, std::size_t bytes) noexcept {

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "bindings/core/sized_dtypes.hpp"
+
 namespace py = pybind11;
 
 namespace allred::bindings {
@@ -25,17 +27,8 @@ bool is_ndarray(PyTypeObject* type) noexcept {
   return type == ndarray_type;
 }
 
-constexpr DType integer(std::size_t bytes, bool is_signed) noexcept {
-  switch (bytes) {
-    case 1: return is_signed ? DType::int8 : DType::uint8;
-    case 2: return is_signed ? DType::int16 : DType::uint16;
-    case 4: return is_signed ? DType::int32 : DType::uint32;
-    default: return is_signed ? DType::int64 : DType::uint64;
-  }
-}
-
 template <class T>
-constexpr DType kInteger = integer(sizeof(T), T(-1) < T(0));
+constexpr DType kInteger = integer(sizeof(T), T(-1) < T(0)).value();
 
 /// By numpy's numbers of its types, which are part of its ABI.
 std::optional<DType> dtype_of(int type_num) noexcept {
