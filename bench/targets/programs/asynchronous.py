@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.testing._internal.distributed.fake_pg  # registers the backend "fake"
 
 from targets.programs.job import Job
 
@@ -72,8 +71,7 @@ def overlap(job: Job, tensor: torch.Tensor) -> dict[str, Any]:
 def main() -> None:
     job = Job.join()
     job.init_process_group("allred")
-    # Neither is the default group, which torch's Python would have to look up.
-    groups = {"allred torch": dist.new_group(backend="allred"), "fake": dist.new_group(backend="fake")}
+    groups = job.torch_groups()
     tensor = torch.zeros(job.settings["size"] // 4)
     before = job.barrier_us()
     overlaps = {str(size): overlap(job, torch.zeros(size // 4)) for size in job.settings["overlap_sizes"]}

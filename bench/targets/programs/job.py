@@ -48,6 +48,15 @@ class Job:
         """The default group."""
         dist.init_process_group(backend, store=self.store, rank=self.rank, world_size=self.ranks)
 
+    def torch_groups(self) -> dict[str, Any]:
+        """One on allred, and one on the backend that does nothing: torch's own cost of a call.
+
+        Neither is the default group, which torch's Python would have to look up.
+        """
+        import torch.testing._internal.distributed.fake_pg  # noqa: F401  # registers the backend "fake"
+
+        return {"allred torch": dist.new_group(backend="allred"), "fake": dist.new_group(backend="fake")}
+
     def slowest(self, seconds: float) -> float:
         """The largest over ranks."""
         return float(self.communicator.all_gather(np.array([seconds])).max())

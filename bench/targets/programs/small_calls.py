@@ -6,7 +6,6 @@ from functools import partial
 
 import torch
 import torch.distributed as dist
-import torch.testing._internal.distributed.fake_pg  # registers the backend "fake"
 
 from targets.programs.job import Job
 
@@ -14,8 +13,7 @@ from targets.programs.job import Job
 def main() -> None:
     job = Job.join()
     job.init_process_group("allred")
-    # Neither is the default group, which torch's Python would have to look up.
-    groups = {"allred torch": dist.new_group(backend="allred"), "fake": dist.new_group(backend="fake")}
+    groups = job.torch_groups()
     results = []
     for size in job.settings["sizes"]:
         tensor = torch.zeros(size // 4)
