@@ -24,7 +24,7 @@ import torch.distributed as dist
 
 from allred import _core
 from allred.backend import backend_of
-from allred.bucket_gradients import Matrices, Vectors
+from allred.ddp_gradients import Matrices, Vectors
 
 Reduced: TypeAlias = torch.futures.Future[torch.Tensor]
 Hook: TypeAlias = Callable[[Any, dist.GradBucket], Reduced]
