@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,9 @@ from allred.server.shard import Contents
 _FORMAT = 1
 _LIST = "checkpoint.json"
 _SHARDS = "shard-*.npz"
+# numpy parses the header of an array as Python. Until gh-106905 was mended, CPython counted the depth of that for all
+# threads together, and one that met another there got a SystemError; ranks can be threads.
+_one_reader = threading.Lock()
 
 
 def new_token() -> str:
@@ -101,7 +105,7 @@ class Checkpoint:
         found = 0
         for name in self._names:
             try:
-                with np.load(self._folder / name, allow_pickle=False) as file:
+                with _one_reader, np.load(self._folder / name, allow_pickle=False) as file:
                     found += _read_overlap(file, layout, contents)
             except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
                 raise InvalidArgumentError(f"{self._folder / name} cannot be read: {error}") from error

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,9 @@ from server.models import assert_same, gradients, model
 
 import allred
 from allred.server import SGD, Adam, AdamW
+from allred.server.checkpoint import Checkpoint
+from allred.server.division import divide
+from allred.server.shard import Contents
 
 STEPS = 3
 
@@ -146,3 +153,28 @@ def test_what_is_no_checkpoint(tmp_path: Path, broken: str) -> None:
     assert type(errors[0]) is allred.InvalidArgumentError
     assert str(tmp_path) in str(errors[0])
     assert str(tmp_path) in str(errors[1])
+
+
+def test_threads_read_at_once(tmp_path: Path) -> None:
+    """CPython's parser, with which numpy reads headers, does not survive two threads in some versions."""
+    start([0, 1, 2], SGD(0.1, 0.9), tmp_path)
+    saved = Checkpoint(tmp_path)
+    layout = divide(saved.parameters, 1)[0]
+    expected = saved.read(layout)
+
+    def read(calls_below: int) -> list[Contents]:
+        return read(calls_below - 1) if calls_below else [saved.read(layout) for _ in range(10)]
+
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    let_others_run = lambda *_: time.sleep(0)  # noqa: E731
+    gc.callbacks.append(let_others_run)  # a collection in the middle of parsing is where threads change
+    try:
+        gc.set_threshold(1)
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(5) as pool:
+            found = [contents for each in pool.map(read, range(5)) for contents in each]
+    finally:
+        gc.callbacks.remove(let_others_run)
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(interval)
+    assert all(np.array_equal(contents.values, expected.values) for contents in found)
