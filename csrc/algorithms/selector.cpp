@@ -24,8 +24,10 @@ std::size_t one_copy_limit(Collective collective, const Topology& topology, cons
   constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
   if (collective == Collective::all_reduce || collective == Collective::barrier) return kNever;
   if (topology.has_core_a_rank()) return tuning.one_copy_bytes;
-  // Ranks that share cores find in their caches what one of them has staged for all, and take turns to reduce anyway.
-  return collective == Collective::broadcast || reduces(collective) ? kNever : tuning.one_copy_bytes_shared;
+  // Ranks that share cores find in their caches what one of them has staged for all, and take turns to reduce anyway:
+  // only what is for one reader is worth the system call.
+  const bool is_for_all = collective == Collective::broadcast || collective == Collective::all_gather;
+  return is_for_all || reduces(collective) ? kNever : tuning.one_copy_bytes_shared;
 }
 
 /// Ranks that share cores time the scheduler and not the way.

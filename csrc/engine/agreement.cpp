@@ -3,13 +3,19 @@
 #include <algorithm>
 #include <cstring>
 
+#include "algorithms/direct/direct_call.hpp"
 #include "common/error.hpp"
 
 namespace allred {
 namespace {
 
 std::byte* append(std::byte* to, Bytes bytes) noexcept {
-  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+  constexpr std::size_t kSmall = 2048;
+  if (bytes.size() > kSmall) {
+    copy_to_shared(to, bytes.data(), bytes.size());
+  } else if (!bytes.empty()) {
+    std::memcpy(to, bytes.data(), bytes.size());
+  }
   return to + bytes.size();
 }
 

@@ -23,11 +23,10 @@ bool is_staged(Algorithm algorithm) noexcept {
 
 bool is_direct(Algorithm algorithm) noexcept { return algorithm == Algorithm::one_shot || is_staged(algorithm); }
 
-void run_direct(DirectCall& call, Algorithm algorithm) {
-  if (algorithm == Algorithm::one_shot) return one_shot(call);
+/// Through staging memory. `with_entry`: as two_shot_all_reduce() takes it.
+void stream(DirectCall& call, const PeerBuffers* with_entry) {
   switch (call.collective) {
-    case Collective::all_reduce:
-      return call.compression.is_on() ? compressed_two_shot_all_reduce(call) : two_shot_all_reduce(call);
+    case Collective::all_reduce: return two_shot_all_reduce(call, with_entry);
     case Collective::broadcast: return staged_broadcast(call);
     case Collective::reduce: return staged_reduce(call);
     case Collective::all_gather: return staged_all_gather(call);
@@ -61,6 +60,7 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
                topology_.size()),
       scales_(topology_.ranks.size()),
       sources_(topology_.ranks.size()),
+      destinations_(topology_.ranks.size()),
       pieces_(topology_.ranks.size() + 1),
       stream_(stream),
       recorder_(recorder) {}
@@ -154,9 +154,13 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
   if (splits) splits_.announce(request, algorithm, pieces_, entry);
   const bool compressed = request.compression.is_on();
   if (splits || (is_staged(algorithm) && !compressed)) buffers_.announce(request, plan.offers_private, entry);
-  const bool in_mailboxes = algorithm == Algorithm::two_shot && !compressed && fits_mailboxes(call);
-  if (in_mailboxes && !buffers_.own_input().is_symmetric()) entry.contribution = two_shot_contribution(call);
+  const bool in_mailboxes = algorithm == Algorithm::two_shot && !compressed && call.bytes() <= call.memory.mailbox_bytes();
+  const bool is_private = !buffers_.own_input().is_symmetric();
+  if (in_mailboxes && is_private) entry.contribution = two_shot_contribution(call);
+  const bool early = algorithm == Algorithm::two_shot && !compressed && !in_mailboxes && !peers_read_staging_;
+  if (early && is_private) stage_with_entry(call);
   agreement_.enter(entry, waiter_);
+  peers_read_staging_ = false;
   call.sequence = agreement_.sequence();
   if (splits) algorithm = splits_.settle(call, algorithm);
   if (recording_) recording_->enter(call.sequence, algorithm);
@@ -165,11 +169,13 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
     for (std::size_t rank = 0; rank < scales_.size(); ++rank) scales_[rank] = agreement_.posts()[rank]->scale;
     call.scales = scales_;
   }
-  if (!is_staged(algorithm) || compressed) return run_direct(call, algorithm);
+  if (algorithm == Algorithm::one_shot) return one_shot(call);
+  if (compressed) return compressed_two_shot_all_reduce(call);
   const PeerBuffers buffers = buffers_.settle();
   const bool pulls = can_pull(call, buffers);
   if (!pulls && !in_mailboxes) {
-    run_direct(call, algorithm);
+    stream(call, early ? &buffers : nullptr);
+    peers_read_staging_ = algorithm == Algorithm::staged;
     return buffers_.note(Way::stream);
   }
   pulls ? pull(call, buffers) : mailbox_two_shot_all_reduce(call, buffers);
@@ -192,6 +198,7 @@ DirectCall CollectiveRunner::direct_call(const Request& request, const CallPlan&
           .round = round_,
           .posts = agreement_.posts(),
           .sources = sources_,
+          .destinations = destinations_,
           .inputs = request.inputs,
           .outputs = request.outputs,
           .pieces = std::span(pieces_).subspan(1),

@@ -63,8 +63,10 @@ class CollectiveRunner {
   SplitAgreement splits_;
   BufferAgreement buffers_;
   std::uint64_t round_ = 0;
+  bool peers_read_staging_ = false;  // they may, until all have entered the next call; the same on all ranks
   std::vector<double> scales_;
   std::vector<const void*> sources_;
+  std::vector<void*> destinations_;
   std::vector<Bytes> pieces_;
 
   const int stream_;

@@ -1,4 +1,4 @@
-// Fold: the one loop. Takes `num_sources` streams through the registers once and writes the result.
+// Fold: the one loop. Takes `num_sources` streams through the registers once and writes the result to each destination.
 #pragma once
 
 #include <cstddef>
@@ -83,7 +83,6 @@ class Fold {
   static std::size_t sweep(const KernelArgs& args, std::size_t begin) {
     const Op op(args);
     const Sources<kSources> sources(args);
-    std::byte* const destination = args.destination;
     const std::size_t end = args.count * kElement;
     std::size_t lane = begin;
     for (; end - lane >= N * kVectors; lane += N * kVectors) {
@@ -97,7 +96,9 @@ class Fold {
         for (std::size_t v = 0; v < kVectors; ++v) values[v] = op.combine(values[v], op.scale(next[v], k));
       }
       for (Vec<Lane, N>& value : values) value = op.finish(value);
-      store<N>(destination + lane * To::kBytes, values);
+      for (std::size_t k = 0; k < args.num_destinations; ++k) {
+        store<N>(static_cast<std::byte*>(args.destinations[k]) + lane * To::kBytes, values);
+      }
     }
     return lane;
   }

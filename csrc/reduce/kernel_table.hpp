@@ -13,7 +13,8 @@ namespace allred {
 
 /// ReduceArgs without the types, which the choice of kernel has used up. Plain pointers: kernels call no library code.
 struct KernelArgs {
-  std::byte* destination;
+  void* const* destinations;  // all get the same
+  std::size_t num_destinations;
   const void* const* sources;
   std::size_t num_sources;
   const double* scales;

@@ -30,7 +30,8 @@ void convert(Kernel kernel, DType dtype, void* destination, const void* source, 
   if (kernel == nullptr) {
     throw_invalid("widen and narrow convert floats narrower than float32, not " + std::string(name(dtype)));
   }
-  kernel({.destination = static_cast<std::byte*>(destination),
+  kernel({.destinations = &destination,
+          .num_destinations = 1,
           .sources = &source,
           .num_sources = 1,
           .scales = nullptr,
@@ -46,9 +47,10 @@ Reduction::Reduction(DType dtype, ReduceOp op, std::size_t divisor, Isa isa) : d
   kernel_ = kernel_of(dtype, op, divisor, isa);
 }
 
-void Reduction::operator()(void* destination, std::span<const void* const> sources, std::span<const double> scales,
-                           std::size_t count) const {
-  kernel_({.destination = static_cast<std::byte*>(destination),
+void Reduction::operator()(std::span<void* const> destinations, std::span<const void* const> sources,
+                           std::span<const double> scales, std::size_t count) const {
+  kernel_({.destinations = destinations.data(),
+           .num_destinations = destinations.size(),
            .sources = sources.data(),
            .num_sources = sources.size(),
            .scales = scales.data(),

@@ -207,6 +207,7 @@ void reduce_alone(DirectCall& call) {
 void compressed_two_shot_all_reduce(DirectCall& call) {
   if (call.size() == 1) return reduce_alone(call);
   CompressedTwoShot shot(call);
+  for_each_first_round(shot.num_rounds(), [&](std::uint64_t round) { shot.stage(round); });
   run_two_shot_rounds(shot, call);
 }
 

@@ -1,6 +1,7 @@
 #include "algorithms/direct/direct_call.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace allred {
@@ -20,11 +21,12 @@ void prefetch_for_writing(const std::byte* line) noexcept {
 }  // namespace
 
 Chunk DirectCall::chunk_in_lines(std::size_t num_elements, int owner) const noexcept {
-  const std::size_t a_line = kCacheLine / element_bytes();
-  const std::size_t num_lines = ceil_div(num_elements, a_line);
+  const int shift = std::countr_zero(kCacheLine) - std::countr_zero(element_bytes());  // elements a line; no division
+  const std::size_t num_lines = ((num_elements - 1) >> shift) + 1;
+  if (num_elements == 0) return {0, 0};
   const Chunk lines = chunk_of(num_lines, static_cast<std::size_t>(size()), static_cast<std::size_t>(owner));
-  const std::size_t begin = std::min(lines.offset * a_line, num_elements);
-  return {begin, std::min((lines.offset + lines.count) * a_line, num_elements) - begin};
+  const std::size_t begin = std::min(lines.offset << shift, num_elements);
+  return {begin, std::min((lines.offset + lines.count) << shift, num_elements) - begin};
 }
 
 void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept {

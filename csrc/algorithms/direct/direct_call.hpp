@@ -39,6 +39,7 @@ struct DirectCall {
   std::span<const Post* const> posts = {};  // each rank's entry to this call, once all have entered
   std::span<const double> scales = {};      // premul_sum: each rank's factor
   std::span<const void*> sources = {};      // room for one pointer a rank
+  std::span<void*> destinations = {};       // the same
   std::span<const InputBlock> inputs = {};  // one a rank, where not empty; they stand in for `input`
   std::span<const OutputBlock> outputs = {};
   std::span<Bytes> pieces = {};  // room for one a rank
@@ -76,22 +77,17 @@ struct DirectCall {
     reduction(destination, sources, scales, num_elements);
   }
 
-  /// Reduces `chunk` of the message into the output and copies the sum on to each peer, block by block, while it is in
-  /// the nearest cache. `contribution_of(rank)` is where a rank's contribution to the chunk lies, `copy_of(peer)` where
-  /// the peer's copy of the sum goes.
+  /// Reduces `chunk` of the message into the output and into each peer's copy of the sum, out of the registers: a peer's
+  /// copy may go where its contribution lay, in lines that this core has just fetched. `contribution_of(rank)` is where
+  /// a rank's contribution to the chunk lies, `copy_of(peer)` where the peer's copy goes.
   template <class ContributionOf, class CopyOf>
   void reduce_and_share(Chunk chunk, ContributionOf&& contribution_of, CopyOf&& copy_of) const {
-    constexpr std::size_t kBlockBytes = 4096;  // beyond, memcpy turns to string instructions, which are slower here
-    std::byte* const sum = output + chunk.offset * element_bytes();
-    const std::size_t chunk_end = chunk.count * element_bytes();
-    for (std::size_t done = 0; done < chunk_end; done += kBlockBytes) {
-      const std::size_t block = std::min(kBlockBytes, chunk_end - done);
-      for (int rank = 0; rank < size(); ++rank) {
-        sources[static_cast<std::size_t>(rank)] = contribution_of(rank) + done;
-      }
-      reduce_sources(sum + done, block / element_bytes());
-      for_each_peer([&](int peer) { copy_bytes(copy_of(peer) + done, sum + done, block); });
+    for (int rank = 0; rank < size(); ++rank) {
+      const auto idx = static_cast<std::size_t>(rank);
+      sources[idx] = contribution_of(rank);
+      destinations[idx] = rank == this->rank() ? output + chunk.offset * element_bytes() : copy_of(rank);
     }
+    reduction(destinations, sources, scales, chunk.count);
   }
 };
 

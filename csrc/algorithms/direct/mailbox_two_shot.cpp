@@ -51,11 +51,6 @@ class MailboxTwoShot {
 
 }  // namespace
 
-bool fits_mailboxes(const DirectCall& call) noexcept {
-  const Chunk smallest = call.chunk_in_lines(call.count, call.size() - 1);
-  return (call.count - smallest.count) * call.element_bytes() <= call.memory.mailbox_bytes();
-}
-
 std::span<const Bytes> two_shot_contribution(const DirectCall& call) {
   const Chunk own = call.chunk_in_lines(call.count, call.rank());
   const std::size_t begin = own.offset * call.element_bytes();

@@ -21,9 +21,6 @@
 
 namespace allred {
 
-/// Whether the mailboxes hold each rank's contribution: the same on all ranks.
-bool fits_mailboxes(const DirectCall& call) noexcept;
-
 /// What this rank puts into its mailbox with its entry to the call. Views the call.
 std::span<const Bytes> two_shot_contribution(const DirectCall& call);
 
