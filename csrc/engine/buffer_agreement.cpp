@@ -23,6 +23,19 @@ std::optional<Bytes> input_of(const Request& request, std::size_t num_ranks) {
   return Bytes(begin, bytes);
 }
 
+/// Whether a rank has its own part of the result from the start, and so copies less than in other calls of that size.
+bool is_in_place(const Request& request, int rank) noexcept {
+  const auto idx = static_cast<std::size_t>(rank);
+  const auto block_of = [&](const void* data, bool is_divided) {
+    return static_cast<const std::byte*>(data) + (is_divided ? idx * request.bytes() : 0);
+  };
+  const void* const input = request.inputs.empty() ? block_of(request.input, has_input_blocks(request.collective))
+                                                   : request.inputs[idx].data;
+  const void* const output = request.outputs.empty() ? block_of(request.output, has_output_blocks(request.collective))
+                                                     : request.outputs[idx].data;
+  return input == output;
+}
+
 /// What peers try to read: there as long as the process is.
 constexpr std::byte kProbe{0x5a};
 
@@ -84,7 +97,7 @@ bool BufferAgreement::prefers_one_copy(const Request& request, bool offers_priva
   if (!offers_private || !count) return true;
   timed_bytes_ = *count * size_of(request.dtype);
   if (timed_bytes_ > stream_bytes_) return true;
-  timed_ = &ways_[static_cast<std::size_t>(request.collective)];
+  timed_ = &ways_[static_cast<std::size_t>(request.collective)][is_in_place(request, rank_) ? 1 : 0];
   return timed_->choose(timed_bytes_) == Way::one_copy;
 }
 

@@ -58,7 +58,7 @@ class BufferAgreement {
   const int rank_;
   bool has_probed_ = false;
   bool can_read_peers_ = false;
-  std::array<WayChooser, kCollectiveNames.size()> ways_;  // one a collective
+  std::array<std::array<WayChooser, 2>, kCollectiveNames.size()> ways_;  // of each collective: out of place, in place
   WayChooser* timed_ = nullptr;  // of the call under way; none where there is nothing to choose
   std::size_t timed_bytes_ = 0;
   std::chrono::steady_clock::time_point begin_;

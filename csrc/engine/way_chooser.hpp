@@ -31,12 +31,13 @@ class WayChooser {
   void note(std::size_t bytes, Way way, Duration taken) noexcept;
 
   /// How often a way is tried that is not thought to be the faster one: in one call of so many.
-  static constexpr std::uint32_t kPeriodAtFirst = 32;
+  static constexpr std::uint32_t kPeriodAtFirst = 16;
   static constexpr std::uint32_t kPeriod = 128;
   /// So many calls are the first.
   static constexpr std::uint32_t kFirstCalls = 256;
-  /// And of them, so many try the ways in turn: the first of a way may meet memory that nobody has touched yet.
-  static constexpr std::uint32_t kCallsInTurn = 4;
+  /// And of them, so many try the ways in turn: the first ones meet memory that nobody has touched yet, then caches that
+  /// hold something else.
+  static constexpr std::uint32_t kCallsInTurn = 8;
 
  private:
   /// Of one size.

@@ -67,7 +67,10 @@ def test_a_call_that_is_held_up_changes_nothing() -> None:
     ways_taken(chooser, 10, times)
     held_up = lambda call: {way: 4_000_000 if call % 10 == 7 else taken for way, taken in times.items()}  # noqa: E731
     ways = Counter(ways_taken(chooser, LONG, held_up))
-    assert ways["stream"] <= LONG // _core.WayChooser.period + _core.WayChooser.first_calls // 32
+    assert (
+        ways["stream"]
+        <= LONG // _core.WayChooser.period + _core.WayChooser.first_calls // _core.WayChooser.period_at_first
+    )
 
 
 def test_sizes_have_choices_of_their_own() -> None:
