@@ -33,6 +33,7 @@ class Ratio:
         target: what it is to be at least, or at most.
         barrier_us: the barrier's time before and after.
         at_most: whether less is better.
+        bound: the value of what bounds this one, measured beside it.
     """
 
     where: str
@@ -40,11 +41,16 @@ class Ratio:
     target: float
     barrier_us: tuple[float, float] | None = None
     at_most: bool = False
+    bound: float | None = None
 
     @property
     def margin(self) -> float:
         """At least 1 where the target is met."""
-        return self.target / self.value if self.at_most else self.value / self.target
+        return self.margin_of(self.value)
+
+    def margin_of(self, value: float) -> float:
+        """The same, were that the value."""
+        return self.target / value if self.at_most else value / self.target
 
     def describe(self) -> str:
         """The value, where, and in which state the machine was."""
@@ -52,8 +58,18 @@ class Ratio:
         return f"{self.value:.2f} ({self.where}{barrier})"
 
 
-def judge(what: str, target: str, ratios: Iterable[Ratio], missing: str = "nothing to compare with") -> Verdict:
-    """Met where each ratio is; shows the worst and the best, by how they compare with their targets."""
+def judge(
+    what: str, target: str, ratios: Iterable[Ratio], missing: str = "nothing to compare with", bound: str = ""
+) -> Verdict:
+    """Met where each ratio is; shows the worst and the best, by how they compare with their targets.
+
+    Args:
+        what: the subject.
+        target: in words.
+        ratios: all that count.
+        missing: what is said where there are none.
+        bound: what the ratios' bounds are of, in words.
+    """
     ordered = sorted(ratios, key=lambda ratio: ratio.margin)
     if not ordered:
         return Verdict(what, target, missing, None)
@@ -62,4 +78,7 @@ def judge(what: str, target: str, ratios: Iterable[Ratio], missing: str = "nothi
     if len(ordered) > 1:
         num_met = sum(ratio.margin >= 1 for ratio in ordered)
         measured += f", best {best.describe()}; met by {num_met} of {len(ordered)}"
+    bounds = [ratio.margin_of(ratio.bound) for ratio in ordered if ratio.bound is not None]
+    if bound and bounds:
+        measured += f", and by {bound} {sum(margin >= 1 for margin in bounds)} of {len(bounds)}"
     return Verdict(what, target, measured, worst.margin >= 1)

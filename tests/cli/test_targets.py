@@ -45,6 +45,11 @@ def test_worst_ratio_decides() -> None:
     assert "barrier 0.4-0.5 us" in judge("a", "twice", [Ratio("4", 3.0, 2.0, (0.5, 0.4))]).measured
 
 
+def test_what_bounds_the_ratios_is_judged_beside_them() -> None:
+    ratios = [Ratio("4", 3.0, 2.0, bound=3.5), Ratio("1K", 1.5, 2.0, bound=1.9), Ratio("1M", 1.8, 2.0, bound=2.1)]
+    assert judge("a", "twice", ratios, bound="the best").measured.endswith("met by 1 of 3, and by the best 2 of 3")
+
+
 def test_nothing_to_compare_with_is_not_met() -> None:
     assert judge("a", "b", [], "no peer") == Verdict("a", "b", "no peer", None)
 

@@ -195,7 +195,11 @@ def coalesced(rank: int, size: int, async_op: bool) -> None:
     tensors = [torch.full((3,), float(rank)), torch.full((2, 2), rank + 1, dtype=torch.int64)]
     options = dist.AllreduceCoalescedOptions()
     options.asyncOp = async_op
-    dist.group.WORLD.allreduce_coalesced(tensors, options).wait()
+    work = dist.group.WORLD.allreduce_coalesced(tensors, options)
+    if async_op:
+        work.wait()
+    else:
+        assert work is None  # torch's word for: there is nothing to wait for
     assert torch.all(tensors[0] == sum(range(size)))
     assert torch.all(tensors[1] == sum(range(1, size + 1)))
     blocks = [torch.full((2,), float(rank)), torch.full((3,), -float(rank))]

@@ -56,7 +56,9 @@ def other_dtypes(rank: int, size: int, async_op: bool) -> None:
         total = sparse(0, (40,), 6, dtype=dtype)
         options = dist.AllreduceOptions()
         options.asyncOp = async_op
-        dist.group.WORLD.allreduce([total], options).wait()  # dist.all_reduce loses the result of complex ones
+        work = dist.group.WORLD.allreduce([total], options)  # dist.all_reduce loses the result of complex ones
+        if async_op:
+            work.wait()
         assert total.dtype == dtype
         assert torch.equal(total.to_dense(), size * sparse(0, (40,), 6, dtype=dtype).to_dense()), dtype
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from targets.bench_run import MPI, fastest, records, run_bench, time_of
+from targets.bench_run import MPI, fastest, fastest_exchange, records, run_bench, time_of
 from targets.effort import Effort
 from targets.measurement import Measurement, Raw
-from targets.rows.all_reduce import ratio
+from targets.rows.all_reduce import EXCHANGE, ratio
 from targets.verdict import Ratio, Verdict, judge
 
 RANKS = (4, 8)
@@ -27,7 +27,7 @@ def measure(ranks: int, effort: Effort) -> Raw:
 
 def against_mpi(raw: Raw) -> Iterator[Ratio]:
     for record in records(raw):
-        yield from ratio(record, fastest(record, MPI), time_of(record, "allred"), 2)
+        yield from ratio(record, fastest(record, MPI), time_of(record, "allred"), 2, fastest_exchange(record))
 
 
 def against_gloo(raw: Raw) -> Iterator[Ratio]:
@@ -44,7 +44,7 @@ def judge_small(what: str, target: str, raw: Raw) -> Verdict:
 
 def judge_all(ranks: int, raw: Raw) -> Sequence[Verdict]:
     mpi, gloo, *small = targets(ranks)
-    verdicts = [judge(*mpi, against_mpi(raw)), judge(*gloo, against_gloo(raw))]
+    verdicts = [judge(*mpi, against_mpi(raw), bound=EXCHANGE), judge(*gloo, against_gloo(raw))]
     return verdicts + [judge_small(*each, raw) for each in small]
 
 

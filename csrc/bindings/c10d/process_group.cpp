@@ -78,6 +78,7 @@ ProcessGroupAllred::WorkPtr ProcessGroupAllred::run(Call&& call, const Terms& te
     communicator_->run(request, {.check_interrupt = check_interrupt_});
   }
   call.complete();
+  if (!terms.async_op) return nullptr;
   return c10::make_intrusive<CompletedWork>(rank_, call.type, std::move(call.outputs));
 }
 

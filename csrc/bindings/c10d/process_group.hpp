@@ -29,8 +29,8 @@ struct Members {
 using CommunicatorFactory = std::function<std::shared_ptr<Communicator>(const Members&)>;
 
 /// One communicator, as torch.distributed sees it. A call with asyncOp false is carried out in the caller's thread and
-/// returns a completed Work; others return at once. Thread-safe as far as the communicator is: collectives from several
-/// threads have no order among them. Called without the GIL.
+/// returns no Work: so torch.distributed knows that there is nothing to wait for. Others return at once. Thread-safe as
+/// far as the communicator is: collectives from several threads have no order among them. Called without the GIL.
 class ProcessGroupAllred final : public ::c10d::Backend {
  public:
   using WorkPtr = c10::intrusive_ptr<::c10d::Work>;
