@@ -10,13 +10,15 @@ namespace allred {
 namespace {
 
 std::byte* append(std::byte* to, Bytes bytes) noexcept {
-  constexpr std::size_t kSmall = 2048;
-  if (bytes.size() > kSmall) {
-    copy_to_shared(to, bytes.data(), bytes.size());
-  } else if (!bytes.empty()) {
-    std::memcpy(to, bytes.data(), bytes.size());
-  }
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
   return to + bytes.size();
+}
+
+void append_to_shared(std::byte* to, std::span<const Bytes> pieces) noexcept {
+  for (const Bytes& piece : pieces) {
+    copy_to_shared(to, piece.data(), piece.size());
+    to += piece.size();
+  }
 }
 
 }  // namespace
@@ -42,8 +44,12 @@ void Agreement::post(const Entry& entry) {
   std::size_t bytes = 0;
   for (const Bytes& piece : entry.contribution) bytes += piece.size();
   const bool fits_post = entry.note.empty() && entry.places.empty() && bytes <= Post::kPayloadBytes;
-  std::byte* to = fits_post ? post.payload.data() : memory_.mailbox(rank_, sequence_);
-  for (const Bytes& piece : entry.contribution) to = append(to, piece);
+  if (fits_post) {
+    std::byte* to = post.payload.data();
+    for (const Bytes& piece : entry.contribution) to = append(to, piece);
+  } else {
+    append_to_shared(memory_.mailbox(rank_, sequence_), entry.contribution);
+  }
   append(post.payload.data(), entry.note);
   append(post.payload.data() + Post::kNoteBytes, entry.places);
   publish(post);

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "common/blocks.hpp"
+#include "common/cache_lines.hpp"
 #include "common/chunks.hpp"
 #include "common/collective.hpp"
 #include "common/compression.hpp"
@@ -16,6 +17,11 @@
 #include "transport/peer_memory.hpp"
 
 namespace allred {
+
+/// Up to here, what a peer is to read is passed on to the cache that all cores share. It is there sooner than the peer
+/// would get it out of this core's own; of larger ranges the peer's processor fetches many lines at a time anyway, and
+/// to pass them on takes longer than that.
+inline constexpr std::size_t kPassedOnBytes = 2048;
 
 /// Copies unless source and destination are the same place.
 void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
@@ -88,6 +94,11 @@ struct DirectCall {
       destinations[idx] = rank == this->rank() ? output + chunk.offset * element_bytes() : copy_of(rank);
     }
     reduction(destinations, sources, scales, chunk.count);
+    const std::size_t chunk_bytes = chunk.count * element_bytes();
+    if (chunk_bytes > kPassedOnBytes) return;
+    for_each_peer([&](int peer) {
+      pass_on(static_cast<const std::byte*>(destinations[static_cast<std::size_t>(peer)]), chunk_bytes);
+    });
   }
 };
 

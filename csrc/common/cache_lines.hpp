@@ -1,0 +1,32 @@
+// Hints to the processor about lines that cores hand to each other. None changes what memory holds.
+#pragma once
+
+#include <cstddef>
+
+namespace allred {
+
+inline constexpr std::size_t kCacheLineBytes = 64;
+
+/// Fetches a line that this core is about to write and another one has read.
+inline void prefetch_for_writing(const std::byte* line) noexcept {
+#if defined(__x86_64__)
+  asm volatile("prefetchw %0" : : "m"(*line));  // the builtin asks for reading only, unless told of the processor
+#else
+  __builtin_prefetch(line, 1);
+#endif
+}
+
+/// Moves lines that this core has written on to the cache that all share, where another one finds them sooner than in
+/// this core's own. Processors that do not know the hint do nothing.
+inline void pass_on(const std::byte* begin, std::size_t bytes) noexcept {
+#if defined(__x86_64__)
+  for (std::size_t done = 0; done < bytes; done += kCacheLineBytes) {
+    asm volatile("cldemote %0" : : "m"(begin[done]));
+  }
+#else
+  static_cast<void>(begin);
+  static_cast<void>(bytes);
+#endif
+}
+
+}  // namespace allred
