@@ -42,6 +42,11 @@ class ExchangeWatch final : public Watch {
   bool is_time_to_look_up_ = false;
 };
 
+bool is_with_peer(const Topology& topology) {
+  const std::string& own = topology.ranks[static_cast<std::size_t>(topology.rank)].process_id;
+  return std::ranges::count(topology.ranks, own, &RankInfo::process_id) > 1;
+}
+
 void call_callbacks(const EndedMessage& ended) {
   const CallbackScope scope(ended.work->depth() + 1);
   for (const Work::Callback& callback : ended.callbacks) callback(*ended.work);
@@ -55,6 +60,7 @@ Messenger::Messenger(const Topology& topology, Monitor& monitor, PointToPointLin
       monitor_(monitor),
       config_(config),
       num_looks_(wait_policy(config.wait, topology, false).polls),
+      is_with_peer_(is_with_peer(topology)),
       recorder_(recorder),
       exchange_(monitor, std::move(links), config.timeout, stream_limit(topology, config.tuning), recorder) {}
 
@@ -69,11 +75,12 @@ std::optional<int> Messenger::run(const Message& message, const Caller& caller) 
   if (exchange_.is_small(message)) {
     if (message.is_send()) {
       if (exchange_.try_send(message, called)) return std::nullopt;
-    } else if (const std::optional<int> source = recv_at_first_looks(message, called)) {
-      return source;
+    } else {
+      if (is_with_peer_) caller.before_blocking();
+      if (const std::optional<int> source = recv_at_first_looks(message, called)) return source;
     }
   }
-  if (caller.listener != nullptr) caller.listener->before_blocking();
+  caller.before_blocking();
   return wait_for(message, called, caller.check_interrupt);
 }
 

@@ -67,6 +67,7 @@ class Messenger : public std::enable_shared_from_this<Messenger> {
   Monitor& monitor_;
   const Config config_;
   const unsigned num_looks_;  // at what a thread waits for before it sets about waiting
+  const bool is_with_peer_;   // in one process, where a peer may want what a thread that looks holds
   Recorder& recorder_;
   MessageExchange exchange_;
 
