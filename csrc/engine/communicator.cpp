@@ -99,14 +99,14 @@ Communicator::Stream& Communicator::open_stream(int depth) {
   return *slot.load();
 }
 
-void Communicator::send(const Message& message, CheckInterrupt check_interrupt) {
+void Communicator::send(const Message& message, const Caller& caller) {
   check_owner();
-  messenger().run(message, check_interrupt);
+  messenger().run(message, caller);
 }
 
-int Communicator::recv(const Message& message, CheckInterrupt check_interrupt) {
+int Communicator::recv(const Message& message, const Caller& caller) {
   check_owner();
-  return messenger().run(message, check_interrupt).value();
+  return messenger().run(message, caller).value();
 }
 
 std::shared_ptr<MessageWork> Communicator::submit(Message message) {

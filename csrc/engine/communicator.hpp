@@ -48,9 +48,9 @@ class Communicator {
   void refuse(const std::string& reason);
 
   /// Blocks until `message` is sent, which it may be before it is received. Messages have no order with collectives.
-  void send(const Message& message, CheckInterrupt check_interrupt = nullptr);
+  void send(const Message& message, const Caller& caller = {});
   /// Blocks until a message is received; returns the rank that sent it.
-  int recv(const Message& message, CheckInterrupt check_interrupt = nullptr);
+  int recv(const Message& message, const Caller& caller = {});
   /// Starts a send or a recv and returns. Its buffer must not be touched until the work is done.
   std::shared_ptr<MessageWork> submit(Message message);
 

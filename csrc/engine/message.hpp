@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "common/dtype.hpp"
@@ -34,6 +35,7 @@ struct Message {
 
   bool is_send() const noexcept { return direction == Direction::send; }
   std::size_t bytes() const noexcept { return count * size_of(dtype); }
+  std::span<const std::byte> contents() const noexcept { return {static_cast<const std::byte*>(buffer), bytes()}; }
 
   /// As a person would write the call: "recv(source=1, tag=3, dtype=float32, count=8)".
   std::string describe() const;

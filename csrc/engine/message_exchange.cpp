@@ -11,6 +11,15 @@ namespace {
 
 constexpr int kBurst = 8;  // frames of one peer before the next peer's turn
 
+/// Whether `frame` brings, whole, just what `recv` takes.
+bool is_eager_for(const Message& recv, std::span<const std::byte> frame) noexcept {
+  if (!recv.refusal.empty()) return false;
+  MessageFrame header;
+  std::memcpy(&header, frame.data(), sizeof(header));
+  return header.kind == FrameKind::eager && header.tag == recv.tag && header.dtype == recv.dtype &&
+         header.count == recv.count && frame.size() >= sizeof(header) + recv.bytes();
+}
+
 }  // namespace
 
 MessageExchange::MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout,
@@ -24,18 +33,30 @@ MessageExchange::MessageExchange(Monitor& monitor, PointToPointLinks links, std:
       remote_(std::move(links.remote)) {
   for (int rank = 0; rank < monitor.size(); ++rank) {
     peers_.push_back(rank == monitor.rank() ? nullptr : std::make_unique<Peer>(links.open(rank)));
+    if (peers_.back()) max_eager_bytes_ = peers_.back()->link->max_message_bytes() - sizeof(MessageFrame);
   }
 }
 
-void MessageExchange::start(const WorkPointer& work) {
-  work->transfer().called = recorder_.now();
+void MessageExchange::start(const WorkPointer& work, TraceTime called) {
+  work->transfer().called = called;
   const std::lock_guard lock(mutex_);
-  if (closed_) std::rethrow_exception(closed_);
-  if (const std::exception_ptr error = errors_.over(work->message())) std::rethrow_exception(error);
+  throw_if_over(work->message());
   work->message().is_send() ? start_send(work) : start_recv(work);
 }
 
+void MessageExchange::throw_if_over(const Message& message) const {
+  if (closed_) std::rethrow_exception(closed_);
+  if (const std::exception_ptr error = errors_.over(message)) std::rethrow_exception(error);
+}
+
+/// Spares a thread that waits the locks.
+bool MessageExchange::has_something_to_move() const noexcept {
+  return has_arrived(kAnySource) || has_queued_.load(std::memory_order_relaxed) ||
+         has_reads_.load(std::memory_order_relaxed) || has_writes_.load(std::memory_order_relaxed);
+}
+
 bool MessageExchange::progress() noexcept {
+  if (!has_something_to_move()) return false;
   const std::unique_lock receiving(receiving_, std::try_to_lock);
   if (!receiving) return false;
   bool moved = false;
@@ -54,67 +75,36 @@ bool MessageExchange::progress() noexcept {
   return moved;
 }
 
-// ---- what this rank sends ----
-
-OutgoingFrame MessageExchange::frame_of(const WorkPointer& send) {
-  const Message& message = send->message();
-  MessageFrame header{.dtype = message.dtype, .tag = message.tag, .count = message.count};
-  if (!message.refusal.empty()) {
-    header.kind = FrameKind::refusal;
-    return {header, send, message.refusal};
-  }
-  if (sizeof(header) + message.bytes() > peer(message.peer).link->max_message_bytes()) {
-    header.kind = FrameKind::offer;
-    header.id = ++last_offer_;
-    header.address = reinterpret_cast<std::uintptr_t>(message.buffer);
-  }
-  return {header, send, message.details == nullptr ? "" : message.details->describe()};
-}
-
-void MessageExchange::start_send(const WorkPointer& work) {
-  OutgoingFrame frame = frame_of(work);
-  MessageTransfer& transfer = work->transfer();
-  transfer.id = frame.header.id;
-  transfer.stage = MessageTransfer::Stage::queued;
-  const bool written = peer(work->message().peer).outbox.try_write(frame);
-  if (written && frame.ends_work()) return static_cast<void>(finish(work, nullptr));  // nobody knows it yet
-  add(work);
-  if (frame.header.kind == FrameKind::offer) {
-    transfer.stage = MessageTransfer::Stage::offered;
-    offers_.emplace(transfer.id, work);
-  }
-  if (!written) enqueue(work->message().peer, std::move(frame));
-}
-
-/// Others see that there is something to be pushed before this looks for room once more: so if room comes up, one of
-/// them notices.
-void MessageExchange::enqueue(int rank, OutgoingFrame frame) {
-  peer(rank).outbox.add(std::move(frame));
-  has_queued_.store(true);
-  push(peer(rank));
-}
-
-void MessageExchange::push(Peer& peer) {
-  peer.outbox.push([this](const OutgoingFrame& frame) {
-    if (frame.ends_work()) end(frame.work, frame.error);
-  });
-}
-
-void MessageExchange::push_all() {
-  bool any_left = false;
-  for (const std::unique_ptr<Peer>& each : peers_) {
-    if (!each) continue;
-    push(*each);
-    any_left |= !each->outbox.empty();
-  }
-  has_queued_.store(any_left, std::memory_order_relaxed);
-}
-
 // ---- what comes ----
+
+bool MessageExchange::has_arrived(int peer) const noexcept {
+  if (peer != kAnySource) return this->peer(peer).link->has_message();
+  return std::ranges::any_of(peers_, [](const auto& each) { return each && each->link->has_message(); });
+}
+
+/// Without mutex_: nobody else knows the buffer, and frames are taken by whoever holds receiving_.
+std::optional<int> MessageExchange::try_recv(const Message& message, TraceTime called) {
+  const std::unique_lock receiving(receiving_, std::try_to_lock);
+  if (!receiving || !is_idle() || errors_.over(message)) return std::nullopt;
+  for (int rank = 0; rank < monitor_.size(); ++rank) {
+    if (rank == monitor_.rank() || (message.peer != kAnySource && message.peer != rank)) continue;
+    MessageLink& link = *peer(rank).link;
+    const auto frame = link.front();
+    if (!frame) continue;
+    if (!is_eager_for(message, *frame)) return std::nullopt;
+    const std::span<const std::byte> payload = frame->subspan(sizeof(MessageFrame), message.bytes());
+    if (!payload.empty()) std::memcpy(message.buffer, payload.data(), payload.size());
+    link.pop();
+    record(message, rank, called, false);
+    return rank;
+  }
+  return std::nullopt;
+}
 
 void MessageExchange::start_recv(const WorkPointer& work) {
   add(work);
   if (const std::optional<KeptFrame> kept = matcher_.take_frame(work->message())) {
+    has_kept_.store(matcher_.has_kept(), std::memory_order_relaxed);
     deliver(work, kept->source, FrameView(kept->span()));
   } else {
     matcher_.post(work);
@@ -156,6 +146,7 @@ void MessageExchange::take_message(int source, const FrameView& frame, std::span
     deliver(recv, source, frame);
   } else {
     matcher_.keep(source, frame.header.tag, bytes);
+    has_kept_.store(true, std::memory_order_relaxed);
   }
 }
 
@@ -213,20 +204,16 @@ void MessageExchange::add(const WorkPointer& work) {
   num_pending_.store(pending_.size(), std::memory_order_relaxed);
 }
 
-Work::Callbacks MessageExchange::finish(const WorkPointer& work, std::exception_ptr error) {
-  const TraceTime called = work->transfer().called;
-  if (called != TraceTime{}) {
-    const Message& message = work->message();
-    recorder_.add(MessageRecord{.direction = message.direction,
-                                .dtype = message.dtype,
-                                .failed = error != nullptr || !message.refusal.empty(),
-                                .peer = message.peer == kAnySource ? work->transfer().source : message.peer,
-                                .tag = message.tag,
-                                .bytes = message.bytes(),
-                                .begin = called,
-                                .end = TraceClock::now()});
-  }
-  return work->finish(std::move(error));
+void MessageExchange::record(const Message& message, int source, TraceTime called, bool failed) noexcept {
+  if (called == TraceTime{}) return;
+  recorder_.add(MessageRecord{.direction = message.direction,
+                              .dtype = message.dtype,
+                              .failed = failed || !message.refusal.empty(),
+                              .peer = message.peer == kAnySource ? source : message.peer,
+                              .tag = message.tag,
+                              .bytes = message.bytes(),
+                              .begin = called,
+                              .end = TraceClock::now()});
 }
 
 void MessageExchange::end(const WorkPointer& work, std::exception_ptr error) {
@@ -236,7 +223,8 @@ void MessageExchange::end(const WorkPointer& work, std::exception_ptr error) {
   std::swap(pending_[transfer.place], pending_.back());
   pending_.pop_back();
   num_pending_.store(pending_.size(), std::memory_order_relaxed);
-  ended_.push_back({work, finish(work, std::move(error))});
+  record(work->message(), transfer.source, transfer.called, error != nullptr);
+  ended_.push_back({work, work->finish(std::move(error))});
 }
 
 EndedMessages MessageExchange::take_ended() {

@@ -37,8 +37,30 @@ class MessageExchange {
   MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout,
                   std::size_t stream_bytes, Recorder& recorder);
 
+  // ---- small messages at once, without a work ----
+  //
+  // `called` is when the program made the call, or none where that is not traced. What is not done in this way is left
+  // as it is, for start() to do.
+
+  /// Whether `message` travels in one frame.
+  bool is_small(const Message& message) const noexcept { return message.bytes() <= max_eager_bytes_; }
+
+  /// Sends or refuses a small message, if nothing is before it and there is room. Throws as start() does.
+  bool try_send(const Message& message, TraceTime called);
+
+  /// Receives a small message that is the next to come from its peer, if is_idle(); returns the rank that sent it.
+  std::optional<int> try_recv(const Message& message, TraceTime called);
+
+  /// Whether all that was to be sent or received here has been, so that what comes is for the next recv.
+  bool is_idle() const noexcept { return pending() == 0 && !has_kept_.load(std::memory_order_relaxed); }
+
+  /// Whether a frame has come from `peer`, or with kAnySource from any rank, that nobody has taken yet. No lock.
+  bool has_arrived(int peer) const noexcept;
+
+  // ---- all messages ----
+
   /// Begins a send or a recv; it may be done at once. Throws, with nothing done, where the communicator is over.
-  void start(const std::shared_ptr<MessageWork>& work);
+  void start(const std::shared_ptr<MessageWork>& work, TraceTime called);
 
   /// Moves what can be moved, unless another thread is at it. True if something did, and more may follow at once.
   bool progress() noexcept;
@@ -75,14 +97,17 @@ class MessageExchange {
 
   // What follows needs mutex_, but for what says otherwise.
 
+  void throw_if_over(const Message& message) const;
   void start_send(const WorkPointer& work);
   void start_recv(const WorkPointer& work);
+  bool send_at_once(const Message& message, TraceTime called);
   OutgoingFrame frame_of(const WorkPointer& send);
   void enqueue(int rank, OutgoingFrame frame);
   void push(Peer& peer);
   void push_all();
 
-  bool receive(int rank);  // needs receiving_ and not mutex_
+  bool has_something_to_move() const noexcept;  // needs no lock
+  bool receive(int rank);                       // needs receiving_ and not mutex_
   void take(int source, std::span<const std::byte> bytes);
   void take_message(int source, const FrameView& frame, std::span<const std::byte> bytes);
   void take_answer(int source, const FrameView& frame);
@@ -107,7 +132,7 @@ class MessageExchange {
   bool is_let_go(MessageWork& work);
 
   void add(const WorkPointer& work);
-  Work::Callbacks finish(const WorkPointer& work, std::exception_ptr error);
+  void record(const Message& message, int source, TraceTime called, bool failed) noexcept;  // needs no lock
   void end(const WorkPointer& work, std::exception_ptr error = nullptr);
   void end_all(const std::function<std::exception_ptr(const MessageWork&)>& error_of);
   void drop(const MessageWork& work);
@@ -118,11 +143,13 @@ class MessageExchange {
   std::exception_ptr loss_of(const MessageWork& work) const;
 
   Peer& peer(int rank) noexcept { return *peers_[static_cast<std::size_t>(rank)]; }
+  const Peer& peer(int rank) const noexcept { return *peers_[static_cast<std::size_t>(rank)]; }
 
   Monitor& monitor_;
   const MessageErrors errors_;
   const std::chrono::milliseconds timeout_;
   const std::size_t stream_bytes_;
+  std::size_t max_eager_bytes_ = 0;
   Recorder& recorder_;
   const std::unique_ptr<Doorbell> doorbell_;
   const std::shared_ptr<RemoteMemory> remote_;
@@ -133,7 +160,7 @@ class MessageExchange {
   Clock::time_point next_look_ = {};
 
   std::mutex mutex_;                          // guards what follows
-  std::vector<std::unique_ptr<Peer>> peers_;  // by rank; none for this one
+  std::vector<std::unique_ptr<Peer>> peers_;  // by rank; none for this one; always the same
   MessageMatcher matcher_;
   std::map<std::uint64_t, WorkPointer> offers_;  // sends that wait for an answer, by the offer's id
   std::uint64_t last_offer_ = 0;
@@ -146,6 +173,7 @@ class MessageExchange {
   // For those who do not hold the mutex.
   std::atomic<std::size_t> num_pending_{0};
   std::atomic<bool> has_queued_{false};  // some outbox holds frames
+  std::atomic<bool> has_kept_{false};    // messages have come before their recvs
   std::atomic<bool> has_reads_{false};
   std::atomic<bool> has_writes_{false};
 };

@@ -31,6 +31,7 @@ class MessageMatcher {
 
   /// What has come for `recv`, or nothing.
   std::optional<KeptFrame> take_frame(const Message& recv);
+  bool has_kept() const noexcept { return !kept_.empty(); }
   /// Keeps a recv for which nothing has come yet.
   void post(std::shared_ptr<MessageWork> recv) { posted_.push_back(std::move(recv)); }
 

@@ -8,9 +8,9 @@ namespace allred {
 namespace {
 
 /// Copies what fits and gives the room that is left.
-std::span<std::byte> fill(std::span<std::byte> room, const void* source, std::size_t bytes) noexcept {
-  const std::size_t fits = std::min(bytes, room.size());
-  if (fits != 0) copy_to_shared(room.data(), static_cast<const std::byte*>(source), fits);
+std::span<std::byte> fill(std::span<std::byte> room, std::span<const std::byte> bytes) noexcept {
+  const std::size_t fits = std::min(bytes.size(), room.size());
+  if (fits != 0) copy_to_shared(room.data(), bytes.data(), fits);
   return room.subspan(fits);
 }
 
@@ -21,25 +21,34 @@ void MessageOutbox::forget(const MessageWork& work) {
 }
 
 MessageOutbox::Progress MessageOutbox::write(OutgoingFrame& frame) {
-  const Message& message = frame.work->message();
-  const std::size_t carried =
-      frame.header.kind == FrameKind::eager || frame.header.kind == FrameKind::data ? message.bytes() : 0;
-  const auto room = link_.reserve(sizeof(frame.header) + carried + frame.text.size());
-  if (!room) return Progress::blocked;
-  bool finished = true;
-  std::span<std::byte> left = fill(*room, &frame.header, sizeof(frame.header));
-  if (frame.header.kind == FrameKind::eager) {
-    left = fill(left, message.buffer, message.bytes());
-  } else if (frame.header.kind == FrameKind::data) {
-    std::size_t& done = frame.work->transfer().bytes;
-    const std::size_t piece = std::min(left.size(), message.bytes() - done);
-    left = fill(left, static_cast<const std::byte*>(message.buffer) + done, piece);
-    done += piece;
-    finished = done == message.bytes();
-  }
-  left = fill(left, frame.text.data(), frame.text.size());
+  if (frame.header.kind == FrameKind::data) return write_data(frame);
+  const std::span<const std::byte> payload =
+      frame.header.kind == FrameKind::eager ? frame.work->message().contents() : std::span<const std::byte>{};
+  return write(frame.header, payload, frame.text) ? Progress::finished : Progress::blocked;
+}
+
+bool MessageOutbox::write(const MessageFrame& header, std::span<const std::byte> payload, std::string_view text) {
+  const auto room = link_.reserve(sizeof(header) + payload.size() + text.size());
+  if (!room) return false;
+  std::span<std::byte> left = fill(*room, std::as_bytes(std::span(&header, 1)));
+  left = fill(left, payload);
+  left = fill(left, std::as_bytes(std::span(text)));
   link_.commit(room->size() - left.size());
-  return finished ? Progress::finished : Progress::moved;
+  return true;
+}
+
+/// The next piece of a stream.
+MessageOutbox::Progress MessageOutbox::write_data(OutgoingFrame& frame) {
+  std::size_t& done = frame.work->transfer().bytes;
+  const std::span<const std::byte> rest = frame.work->message().contents().subspan(done);
+  const auto room = link_.reserve(sizeof(frame.header) + rest.size());
+  if (!room) return Progress::blocked;
+  const std::span<std::byte> left = fill(*room, std::as_bytes(std::span(&frame.header, 1)));
+  const std::size_t piece = std::min(left.size(), rest.size());
+  fill(left, rest.first(piece));
+  link_.commit(sizeof(frame.header) + piece);
+  done += piece;
+  return piece == rest.size() ? Progress::finished : Progress::moved;
 }
 
 }  // namespace allred

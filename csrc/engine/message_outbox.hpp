@@ -4,7 +4,9 @@
 #include <deque>
 #include <exception>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "engine/message_frame.hpp"
 #include "engine/message_work.hpp"
@@ -31,8 +33,11 @@ class MessageOutbox {
  public:
   explicit MessageOutbox(MessageLink& link) : link_(link) {}
 
-  /// Writes `frame` if nothing is before it and there is room; true once nothing of it is left to be written.
+  // Write a frame if nothing is before it and there is room; true once nothing of it is left to be written.
   bool try_write(OutgoingFrame& frame) { return frames_.empty() && write(frame) == Progress::finished; }
+  bool try_write(const MessageFrame& header, std::span<const std::byte> payload, std::string_view text) {
+    return frames_.empty() && write(header, payload, text);
+  }
   void add(OutgoingFrame frame) { frames_.push_back(std::move(frame)); }
 
   /// Writes what there is room for; calls `on_written(frame)` for each that is finished.
@@ -59,6 +64,8 @@ class MessageOutbox {
   enum class Progress : std::uint8_t { blocked, moved, finished };
 
   Progress write(OutgoingFrame& frame);
+  bool write(const MessageFrame& header, std::span<const std::byte> payload, std::string_view text);
+  Progress write_data(OutgoingFrame& frame);
 
   MessageLink& link_;
   std::deque<OutgoingFrame> frames_;

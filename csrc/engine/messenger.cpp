@@ -42,6 +42,11 @@ class ExchangeWatch final : public Watch {
   bool is_time_to_look_up_ = false;
 };
 
+bool is_with_peer(const Topology& topology) {
+  const std::string& own = topology.ranks[static_cast<std::size_t>(topology.rank)].process_id;
+  return std::ranges::count(topology.ranks, own, &RankInfo::process_id) > 1;
+}
+
 void call_callbacks(const EndedMessage& ended) {
   const CallbackScope scope(ended.work->depth() + 1);
   for (const Work::Callback& callback : ended.callbacks) callback(*ended.work);
@@ -54,14 +59,41 @@ Messenger::Messenger(const Topology& topology, Monitor& monitor, PointToPointLin
     : topology_(topology),
       monitor_(monitor),
       config_(config),
+      num_looks_(wait_policy(config.wait, topology, false).polls),
+      is_with_peer_(is_with_peer(topology)),
+      recorder_(recorder),
       exchange_(monitor, std::move(links), config.timeout, stream_limit(topology, config.tuning), recorder) {}
 
 Messenger::~Messenger() {
   for (std::thread& thread : threads_) thread.detach();  // close() takes them; without it the process is on its way out
 }
 
-std::optional<int> Messenger::run(const Message& message, CheckInterrupt check_interrupt) {
-  const std::shared_ptr<MessageWork> work = start(message);
+/// Most small messages are over before anything would have been set up for a wait.
+std::optional<int> Messenger::run(const Message& message, const Caller& caller) {
+  validate(message);
+  const TraceTime called = recorder_.now();
+  if (exchange_.is_small(message)) {
+    if (message.is_send()) {
+      if (exchange_.try_send(message, called)) return std::nullopt;
+    } else {
+      if (is_with_peer_) caller.before_blocking();
+      if (const std::optional<int> source = recv_at_first_looks(message, called)) return source;
+    }
+  }
+  caller.before_blocking();
+  return wait_for(message, called, caller.check_interrupt);
+}
+
+std::optional<int> Messenger::recv_at_first_looks(const Message& message, TraceTime called) {
+  const unsigned links_a_look = message.peer == kAnySource ? static_cast<unsigned>(topology_.size()) - 1 : 1;
+  for (unsigned look = 0; look < num_looks_ / links_a_look && exchange_.is_idle(); ++look) {
+    if (exchange_.has_arrived(message.peer)) return exchange_.try_recv(message, called);
+  }
+  return std::nullopt;
+}
+
+std::optional<int> Messenger::wait_for(const Message& message, TraceTime called, CheckInterrupt check_interrupt) {
+  const std::shared_ptr<MessageWork> work = start(message, called);
   try {
     work->wait(std::nullopt, check_interrupt);
   } catch (...) {
@@ -78,16 +110,16 @@ std::optional<int> Messenger::run(const Message& message, CheckInterrupt check_i
 }
 
 std::shared_ptr<MessageWork> Messenger::submit(Message message) {
-  std::shared_ptr<MessageWork> work = start(std::move(message));
+  validate(message);
+  std::shared_ptr<MessageWork> work = start(std::move(message), recorder_.now());
   const std::lock_guard lock(mutex_);
   if (is_driver_wanted()) wake_background();
   return work;
 }
 
-std::shared_ptr<MessageWork> Messenger::start(Message message) {
-  validate(message);
+std::shared_ptr<MessageWork> Messenger::start(Message message, TraceTime called) {
   auto work = std::make_shared<MessageWork>(std::move(message), weak_from_this());
-  exchange_.start(work);
+  exchange_.start(work, called);
   collect();
   return work;
 }

@@ -31,7 +31,7 @@ class Messenger : public std::enable_shared_from_this<Messenger> {
 
   /// Blocks until `message` is done; throws its error, after which, but for a mismatch, the communicator is over. For a
   /// recv returns the rank that sent it.
-  std::optional<int> run(const Message& message, CheckInterrupt check_interrupt);
+  std::optional<int> run(const Message& message, const Caller& caller);
 
   /// Returns at once.
   std::shared_ptr<MessageWork> submit(Message message);
@@ -46,7 +46,9 @@ class Messenger : public std::enable_shared_from_this<Messenger> {
   class Lead;
 
   void validate(const Message& message) const;
-  std::shared_ptr<MessageWork> start(Message message);
+  std::optional<int> recv_at_first_looks(const Message& message, TraceTime called);
+  std::optional<int> wait_for(const Message& message, TraceTime called, CheckInterrupt check_interrupt);
+  std::shared_ptr<MessageWork> start(Message message, TraceTime called);
 
   void follow(const MessageWork& work);
   template <class Enough>
@@ -64,6 +66,9 @@ class Messenger : public std::enable_shared_from_this<Messenger> {
   const Topology& topology_;
   Monitor& monitor_;
   const Config config_;
+  const unsigned num_looks_;  // at what a thread waits for before it sets about waiting
+  const bool is_with_peer_;   // in one process, where a peer may want what a thread that looks holds
+  Recorder& recorder_;
   MessageExchange exchange_;
 
   std::mutex mutex_;                    // guards what follows, though the atomics may be read without

@@ -50,7 +50,7 @@ bool OperationQueue::try_run(const Request& request, const Caller& caller) {
 
 void OperationQueue::run(const Request& request, const Caller& caller) {
   if (try_run(request, caller)) return;
-  if (caller.listener != nullptr) caller.listener->before_blocking();
+  caller.before_blocking();
   const std::shared_ptr<Work> work = submit(request);
   try {
     work->wait(std::nullopt, caller.check_interrupt);

@@ -102,6 +102,10 @@ struct Caller {
   CheckInterrupt check_interrupt = nullptr;
   BlockingListener* listener = nullptr;
   std::chrono::steady_clock::time_point submitted = {};  // where the request has waited its turn and is traced
+
+  void before_blocking() const {
+    if (listener != nullptr) listener->before_blocking();
+  }
 };
 
 }  // namespace allred

@@ -12,10 +12,7 @@ constexpr std::chrono::milliseconds kInterruptPeriod{50};
 
 }  // namespace
 
-std::exception_ptr Work::error() const {
-  const std::lock_guard lock(mutex_);
-  return error_;
-}
+std::exception_ptr Work::error() const { return done() ? error_ : nullptr; }
 
 void Work::wait(std::optional<std::chrono::milliseconds> timeout, CheckInterrupt check_interrupt) {
   if (!done() && !timeout) help(check_interrupt);

@@ -65,7 +65,7 @@ class Work {
   std::atomic<bool> done_{false};
   mutable std::mutex mutex_;
   std::condition_variable finished_;
-  std::exception_ptr error_;
+  std::exception_ptr error_;  // written once, before done_
   Callbacks callbacks_;
 };
 

@@ -177,6 +177,16 @@ def test_an_abort_ends_messages(wait: str, aborting: int) -> None:
     error_of(allred.AbortedError, ranks[1].send, untouched(SMALL), 0)
 
 
+@pytest.mark.parametrize("closing", [False, True])
+def test_a_message_that_lies_there_is_not_received_after_the_end(closing: bool) -> None:
+    ranks = open_two()
+    ranks[1].send(np.zeros(SMALL, np.float32), 0)
+    ranks[0].close() if closing else ranks[1].abort("enough")
+    array = untouched(SMALL)
+    error_of(allred.AbortedError, ranks[0].recv, array, 1)
+    assert (array == GUARD).all()
+
+
 @pytest.mark.parametrize("wait", WAITS)
 def test_closing_ends_this_ranks_own_messages(wait: str) -> None:
     ranks = open_two()

@@ -21,7 +21,7 @@ from performance.counting import PROGRAMS, Counts, build, count_regions
 ATTEMPTS = 3  # a peer that the system did not let run was waited for, which counts as well
 
 PYTHON_CALLS = Path(__file__).with_name("programs") / "python_calls.py"
-IN_PYTHON = ("numpy all_reduce", "torch all_reduce")
+IN_PYTHON = ("numpy all_reduce", "numpy send and recv", "torch all_reduce")
 IN_CPP = [name for name in BUDGETS if name not in IN_PYTHON]
 
 

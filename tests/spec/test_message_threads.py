@@ -58,6 +58,33 @@ def test_threads_of_one_communicator(count: int) -> None:
     allred.run_threads(run, 2, timeout=60)
 
 
+@pytest.mark.parametrize("count", [1, 1000, 10_000])
+def test_a_send_goes_behind_those_that_wait_for_room(count: int) -> None:
+    """More messages are started than a link holds, and the next are sent while the peer makes room."""
+    num_messages, num_threads = 40, 4
+
+    def send(comm: allred.Communicator, tag: int) -> None:
+        arrays = [np.full(count, idx) for idx in range(num_messages)]
+        works = [comm.send(array, 1, tag, async_op=True) for array in arrays[: num_messages // 2]]
+        for array in arrays[num_messages // 2 :]:
+            comm.send(array, 1, tag)
+        for work in works:
+            work.wait()
+
+    def receive(comm: allred.Communicator, tag: int) -> None:
+        time.sleep(0.02)
+        for idx in range(num_messages):
+            array = np.zeros(count, np.int64)
+            comm.recv(array, 0, tag)
+            assert (array == idx).all()
+
+    def run(comm: allred.Communicator) -> None:
+        play_role = send if comm.rank == 0 else receive
+        run_together(*(lambda tag=tag: play_role(comm, tag) for tag in range(num_threads)))  # type: ignore[misc]
+
+    allred.run_threads(run, 2, timeout=60)
+
+
 @pytest.mark.parametrize("count", COUNTS)
 def test_beside_a_collective(count: int) -> None:
     def add(comm: allred.Communicator) -> None:

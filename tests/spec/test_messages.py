@@ -173,6 +173,40 @@ def test_recv_from_any_rank_takes_its_turn_among_the_others() -> None:
     allred.run_threads(run, 2, timeout=60)
 
 
+@pytest.mark.parametrize("source", [0, None])
+def test_a_message_that_was_kept_comes_before_a_later_one(source: int | None) -> None:
+    def run(comm: allred.Communicator) -> None:
+        if comm.rank == 0:
+            for idx, tag in enumerate((1, 2, 1, 1)):
+                comm.send(numbered(idx), 1, tag)
+            return
+        for idx, tag in ((1, 2), (0, 1), (2, 1), (3, 1)):
+            array = numbered(-9)
+            assert comm.recv(array, source, tag) == 0
+            assert (array == numbered(idx)).all()
+
+    allred.run_threads(run, 2, timeout=60)
+
+
+def test_a_recv_takes_its_turn_behind_those_that_were_started() -> None:
+    def run(comm: allred.Communicator) -> None:
+        if comm.rank == 0:
+            comm.recv(numbered(0), 1, tag=9)
+            for idx in range(6):
+                comm.send(numbered(idx), 1)
+            return
+        arrays = [numbered(-9) for _ in range(6)]
+        works = [comm.recv(array, 0, async_op=True) for array in arrays[:3]]
+        comm.send(numbered(0), 0, tag=9)
+        for array in arrays[3:]:
+            comm.recv(array, 0)
+        for work in works:
+            work.wait()
+        assert all((array == numbered(idx)).all() for idx, array in enumerate(arrays))
+
+    allred.run_threads(run, 2, timeout=60)
+
+
 def test_a_send_has_no_source() -> None:
     def run(comm: allred.Communicator) -> None:
         if comm.rank == 0:

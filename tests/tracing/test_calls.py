@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,20 @@ def test_messages(tmp_path: Path) -> None:
         assert (large.args["peer"], large.args["tag"], large.args["bytes"]) == (1 - rank, 0, 8 << 16)
         assert small.args["dtype"] == "float32"
         assert small.end <= large.begin
+
+
+def test_a_recv_lasts_from_its_call(tmp_path: Path) -> None:
+    def exchange(comm: allred.Communicator) -> None:
+        if comm.rank == 0:
+            comm.recv(np.ones(1), source=1)
+            time.sleep(0.05)
+            comm.send(np.ones(1), to=1)
+        else:
+            comm.send(np.ones(1), to=0)
+            comm.recv(np.ones(1), source=0)
+
+    with allred.trace(tmp_path / "trace.json"):
+        allred.run_threads(exchange, ranks=2)
+    [sent, received] = Timeline(tmp_path / "trace.json").of("message", 1)
+    assert (sent.name, received.name) == ("send", "recv")
+    assert received.seconds > 0.05

@@ -1,5 +1,6 @@
 #include "bindings/core/collective_call.hpp"
 
+#include "bindings/core/gil_holder.hpp"
 #include "bindings/core/names.hpp"
 #include "bindings/core/register.hpp"
 #include "bindings/core/seconds.hpp"
@@ -24,21 +25,6 @@ std::uint64_t seed_of(PyObject* object) {
                                                  ": expected an integer from 0 to 2**64 - 1");
   }
 }
-
-// To let go of the GIL and to take it again costs a quarter of the smallest call, and more than holding it meanwhile. A
-// call of this many bytes is over in a few microseconds, if nobody has to be waited for.
-constexpr std::size_t kShortBytes = 4096;
-
-/// Has the GIL, and lets go of it once, at the first sign of a wait.
-class GilHolder final : public BlockingListener {
- public:
-  void before_blocking() override {
-    if (!released_) released_.emplace();
-  }
-
- private:
-  std::optional<py::gil_scoped_release> released_;
-};
 
 }  // namespace
 
@@ -91,8 +77,7 @@ Communicator& communicator_of(PyObject* self) {
 }
 
 void run(Communicator& communicator, const Request& request) {
-  GilHolder gil;
-  if (message_bytes(request, communicator.size()) > kShortBytes) gil.before_blocking();
+  GilHolder gil(message_bytes(request, communicator.size()));
   communicator.run(request, {.check_interrupt = check_interrupt, .listener = &gil});
 }
 

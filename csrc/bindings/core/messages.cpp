@@ -6,6 +6,7 @@
 #include "bindings/core/array.hpp"
 #include "bindings/core/collective_call.hpp"
 #include "bindings/core/fastcall.hpp"
+#include "bindings/core/gil_holder.hpp"
 #include "bindings/core/keepalive.hpp"
 #include "bindings/core/register.hpp"
 #include "bindings/core/seconds.hpp"
@@ -79,8 +80,8 @@ PyObject* send(PyObject* self, PyObject* const* values, Py_ssize_t num_positiona
     const Message message = message_of(Message::Direction::send, number_of(to, "to"), view, options);
     if (options.is_async()) return submit(communicator, message, std::move(view));
     {
-      const py::gil_scoped_release no_gil;
-      communicator.send(message, check_interrupt);
+      GilHolder gil(message.bytes());
+      communicator.send(message, {.check_interrupt = check_interrupt, .listener = &gil});
     }
     return py::none();
   });
@@ -97,8 +98,8 @@ PyObject* recv(PyObject* self, PyObject* const* values, Py_ssize_t num_positiona
     if (options.is_async()) return submit(communicator, message, std::move(view));
     int from = kAnySource;
     {
-      const py::gil_scoped_release no_gil;
-      from = communicator.recv(message, check_interrupt);
+      GilHolder gil(message.bytes());
+      from = communicator.recv(message, {.check_interrupt = check_interrupt, .listener = &gil});
     }
     return py::int_(from);
   });

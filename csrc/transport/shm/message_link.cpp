@@ -20,8 +20,12 @@ SegmentMessageLink::SegmentMessageLink(std::shared_ptr<Segment> segment, int pee
       incoming_slots_(segment_->channel(peer, segment_->rank())) {}
 
 std::optional<std::span<std::byte>> SegmentMessageLink::reserve(std::size_t bytes) {
-  // Acquire: pairs with the release in the peer's pop(), after which the slot is this rank's again.
-  if (sent_ - outgoing_.tail.load(std::memory_order_acquire) == kChannelSlots) return std::nullopt;
+  if (sent_ - taken_by_peer_ == kChannelSlots) {
+    // Not each time: the peer writes to that line, and to fetch it takes as long as to send a small message. Acquire:
+    // pairs with the release in the peer's pop(), after which the slots are this rank's again.
+    taken_by_peer_ = outgoing_.tail.load(std::memory_order_acquire);
+  }
+  if (sent_ - taken_by_peer_ == kChannelSlots) return std::nullopt;
   const std::size_t slot = slot_of(sent_);
   const std::size_t room = std::min(bytes, kChannelSlotBytes);
   if (reserved_[slot] < room) {
@@ -46,6 +50,10 @@ std::optional<std::span<const std::byte>> SegmentMessageLink::front() {
 void SegmentMessageLink::pop() {
   incoming_.tail.store(++taken_, std::memory_order_release);  // pairs with the acquire in reserve()
   ring_if_anyone_sleeps(*segment_);
+}
+
+bool SegmentMessageLink::has_message() const noexcept {
+  return incoming_.head.load(std::memory_order_relaxed) != incoming_.tail.load(std::memory_order_relaxed);
 }
 
 void SegmentMessageLink::ring() { ring_if_anyone_sleeps(*segment_); }

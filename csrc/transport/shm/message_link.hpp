@@ -19,6 +19,7 @@ class SegmentMessageLink final : public MessageLink {
   void commit(std::size_t bytes) override;
   std::optional<std::span<const std::byte>> front() override;
   void pop() override;
+  bool has_message() const noexcept override;
   std::atomic<std::uint64_t>& word_to_peer() noexcept override { return outgoing_.word; }
   std::atomic<std::uint64_t>& word_from_peer() noexcept override { return incoming_.word; }
   void ring() override;
@@ -33,6 +34,7 @@ class SegmentMessageLink final : public MessageLink {
   std::array<std::size_t, kChannelSlots> reserved_{};  // bytes of each outgoing slot
   std::uint64_t sent_ = 0;                             // this rank's own copies of outgoing head and incoming tail
   std::uint64_t taken_ = 0;
+  std::uint64_t taken_by_peer_ = 0;  // outgoing tail when last looked at
 };
 
 }  // namespace allred::shm

@@ -36,6 +36,15 @@ def count(name: str, call: Callable[[], object], counts: bool) -> None:
         print(name, flush=True)
 
 
+def exchange(communicator: allred.Communicator, array: np.ndarray) -> None:
+    if communicator.rank == 0:
+        communicator.send(array, 1)
+        communicator.recv(array, 1)
+    else:
+        communicator.recv(array, 0)
+        communicator.send(array, 0)
+
+
 def main(rank: int, folder: Path) -> None:
     store = dist.FileStore(str(folder / "store"), RANKS)
     dist.init_process_group("allred", store=store, rank=rank, world_size=RANKS)
@@ -47,6 +56,7 @@ def main(rank: int, folder: Path) -> None:
         gc.disable()
         count("nothing", lambda: None, rank == 0)
         count("numpy all_reduce", partial(communicator.all_reduce, array), rank == 0)
+        count("numpy send and recv", partial(exchange, communicator, array), rank == 0)
         count("fake all_reduce", partial(dist.all_reduce, tensor, group=fake), rank == 0)
         count("torch all_reduce", partial(dist.all_reduce, tensor, group=allreds), rank == 0)
         communicator.barrier()
