@@ -1,4 +1,4 @@
-"""AllReduces stage their first pieces before the ranks have agreed on the call: whatever came before, nobody notices."""
+"""AllReduces stage their first pieces before ranks have agreed on the call: whatever came before, nobody notices."""
 
 from __future__ import annotations
 
