@@ -29,8 +29,8 @@ bool is_in_place(const Request& request, int rank) noexcept {
   const auto block_of = [&](const void* data, bool is_divided) {
     return static_cast<const std::byte*>(data) + (is_divided ? idx * request.bytes() : 0);
   };
-  const void* const input = request.inputs.empty() ? block_of(request.input, has_input_blocks(request.collective))
-                                                   : request.inputs[idx].data;
+  const void* const input =
+      request.inputs.empty() ? block_of(request.input, has_input_blocks(request.collective)) : request.inputs[idx].data;
   const void* const output = request.outputs.empty() ? block_of(request.output, has_output_blocks(request.collective))
                                                      : request.outputs[idx].data;
   return input == output;

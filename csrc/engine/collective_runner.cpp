@@ -154,7 +154,8 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
   if (splits) splits_.announce(request, algorithm, pieces_, entry);
   const bool compressed = request.compression.is_on();
   if (splits || (is_staged(algorithm) && !compressed)) buffers_.announce(request, plan.offers_private, entry);
-  const bool in_mailboxes = algorithm == Algorithm::two_shot && !compressed && call.bytes() <= call.memory.mailbox_bytes();
+  const bool in_mailboxes =
+      algorithm == Algorithm::two_shot && !compressed && call.bytes() <= call.memory.mailbox_bytes();
   const bool is_private = !buffers_.own_input().is_symmetric();
   if (in_mailboxes && is_private) entry.contribution = two_shot_contribution(call);
   const bool early = algorithm == Algorithm::two_shot && !compressed && !in_mailboxes && !peers_read_staging_;

@@ -19,8 +19,8 @@ class Reduction {
   /// Throws Error(invalid_argument) unless the pair is defined, and `divisor`, which is that of avg, at least 1.
   Reduction(DType dtype, ReduceOp op, std::size_t divisor = 1, Isa isa = best_isa());
 
-  /// destination[i] = op over sources[k][i], k in order, for each destination, which may be one of the sources, exactly;
-  /// `scales` holds one factor a source for premul_sum.
+  /// destination[i] = op over sources[k][i], k in order, for each destination. A destination may be one of the sources,
+  /// exactly; `scales` holds one factor a source for premul_sum.
   void operator()(std::span<void* const> destinations, std::span<const void* const> sources,
                   std::span<const double> scales, std::size_t count) const;
   void operator()(void* destination, std::span<const void* const> sources, std::span<const double> scales,

@@ -83,9 +83,9 @@ struct DirectCall {
     reduction(destination, sources, scales, num_elements);
   }
 
-  /// Reduces `chunk` of the message into the output and into each peer's copy of the sum, out of the registers: a peer's
-  /// copy may go where its contribution lay, in lines that this core has just fetched. `contribution_of(rank)` is where
-  /// a rank's contribution to the chunk lies, `copy_of(peer)` where the peer's copy goes.
+  /// Reduces `chunk` of the message into the output and into each peer's copy of the sum, out of the registers. A
+  /// peer's copy may go where its contribution lay, in lines that this core has just fetched. `contribution_of(rank)`
+  /// is where a rank's contribution to the chunk lies, `copy_of(peer)` where the peer's copy goes.
   template <class ContributionOf, class CopyOf>
   void reduce_and_share(Chunk chunk, ContributionOf&& contribution_of, CopyOf&& copy_of) const {
     for (int rank = 0; rank < size(); ++rank) {
