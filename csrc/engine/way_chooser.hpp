@@ -37,7 +37,7 @@ class WayChooser {
   static constexpr std::uint32_t kFirstCalls = 256;
   /// And of them, so many try the ways in turn: the first ones meet memory that nobody has touched yet, then caches
   /// that hold something else.
-  static constexpr std::uint32_t kCallsInTurn = 8;
+  static constexpr std::uint32_t kCallsInTurn = 16;
 
  private:
   /// Of one size.
