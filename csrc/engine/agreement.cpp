@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "algorithms/direct/direct_call.hpp"
 #include "common/error.hpp"
+#include "reduce/copy.hpp"
 
 namespace allred {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "common/error.hpp"
+#include "reduce/copy.hpp"
 #include "reduce/reduce.hpp"
 
 namespace allred {
@@ -95,7 +95,7 @@ bool Executor::send_segment(MessageLink& link, const Step& step, Progress& progr
   const auto room = link.reserve((limit - progress.count) * element);
   if (!room) return false;
   const std::size_t count = std::min(limit - progress.count, room->size() / element);
-  if (count != 0) std::memcpy(room->data(), address(step.range, progress.count), count * element);
+  copy_to_shared(room->data(), address(step.range, progress.count), count * element);
   link.commit(count * element);
   progress.count += count;
   return true;
@@ -111,7 +111,7 @@ bool Executor::recv_segment(MessageLink& link, const Step& step, Progress& progr
   if (progress.count + count > limit) return false;
   std::byte* destination = writable(step.range, progress.count);
   if (step.kind == StepKind::recv) {
-    if (count != 0) std::memcpy(destination, message->data(), message->size());
+    copy_bytes(destination, message->data(), message->size());
   } else {
     const std::array<const void*, 2> sources{destination, message->data()};
     reduce({.destination = destination, .sources = sources, .count = count, .dtype = dtype_, .op = op_});
@@ -122,11 +122,7 @@ bool Executor::recv_segment(MessageLink& link, const Step& step, Progress& progr
 }
 
 void Executor::copy(const Step& step) {
-  std::byte* destination = writable(step.range);
-  const std::byte* source = address(step.source);
-  if (destination != source && step.range.count != 0) {
-    std::memcpy(destination, source, step.range.count * size_of(dtype_));
-  }
+  copy_bytes(writable(step.range), address(step.source), step.range.count * size_of(dtype_));
 }
 
 WaitReason Executor::what_blocks() const {

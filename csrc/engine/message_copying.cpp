@@ -1,11 +1,11 @@
 // How a MessageExchange moves what was offered: the receiver copies it out of the sender's memory, and the sender a
 // part of it into the receiver's; or it streams through the link.
 #include <algorithm>
-#include <cstring>
 
 #include "common/chunks.hpp"
 #include "common/error.hpp"
 #include "engine/message_exchange.hpp"
+#include "reduce/copy.hpp"
 #include "transport/shared_pieces.hpp"
 
 namespace allred {
@@ -47,7 +47,7 @@ void MessageExchange::take_data(int source, const FrameView& frame) {
   if (frame.payload.size() > recv->message().bytes() - done) {
     throw Error(ErrorCode::system, monitor_.describe(source) + " sent more than it offered");
   }
-  std::memcpy(address(*recv, done), frame.payload.data(), frame.payload.size());
+  copy_bytes(address(*recv, done), frame.payload.data(), frame.payload.size());
   done += frame.payload.size();
   if (done != recv->message().bytes()) return;
   note_time(*recv, Way::stream);

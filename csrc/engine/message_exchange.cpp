@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/error.hpp"
+#include "reduce/copy.hpp"
 
 namespace allred {
 namespace {
@@ -93,7 +94,7 @@ std::optional<int> MessageExchange::try_recv(const Message& message, TraceTime c
     if (!frame) continue;
     if (!is_eager_for(message, *frame)) return std::nullopt;
     const std::span<const std::byte> payload = frame->subspan(sizeof(MessageFrame), message.bytes());
-    if (!payload.empty()) std::memcpy(message.buffer, payload.data(), payload.size());
+    copy_bytes(static_cast<std::byte*>(message.buffer), payload.data(), payload.size());
     link.pop();
     record(message, rank, called, false);
     return rank;
@@ -162,7 +163,7 @@ void MessageExchange::deliver(const WorkPointer& recv, int source, const FrameVi
     return decline(recv, frame, text, errors_.mismatch(message, source, text));
   }
   if (frame.header.kind == FrameKind::eager) {
-    if (!frame.payload.empty()) std::memcpy(message.buffer, frame.payload.data(), frame.payload.size());
+    copy_bytes(static_cast<std::byte*>(message.buffer), frame.payload.data(), frame.payload.size());
     return end(recv);
   }
   transfer.address = frame.header.address;

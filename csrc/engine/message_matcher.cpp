@@ -1,7 +1,8 @@
 #include "engine/message_matcher.hpp"
 
 #include <algorithm>
-#include <cstring>
+
+#include "reduce/copy.hpp"
 
 namespace allred {
 namespace {
@@ -23,7 +24,7 @@ std::shared_ptr<MessageWork> MessageMatcher::take_recv(int source, int tag) {
 
 void MessageMatcher::keep(int source, int tag, std::span<const std::byte> frame) {
   KeptFrame kept{source, tag, frame.size(), std::make_unique_for_overwrite<std::byte[]>(frame.size())};
-  std::memcpy(kept.data.get(), frame.data(), frame.size());
+  copy_bytes(kept.data.get(), frame.data(), frame.size());
   kept_.push_back(std::move(kept));
 }
 

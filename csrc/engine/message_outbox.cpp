@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "algorithms/direct/direct_call.hpp"
+#include "reduce/copy.hpp"
 
 namespace allred {
 namespace {

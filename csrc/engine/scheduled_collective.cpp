@@ -1,10 +1,10 @@
 #include "engine/scheduled_collective.hpp"
 
 #include <array>
-#include <cstring>
 
 #include "algorithms/schedules/registry.hpp"
 #include "common/error.hpp"
+#include "reduce/copy.hpp"
 #include "reduce/reduce.hpp"
 
 namespace allred {
@@ -56,11 +56,12 @@ void ScheduledCollective::run_packed(const Request& request, Algorithm algorithm
     return static_cast<const std::byte*>(base) + idx * bytes;
   };
   for (std::size_t idx = 0; bytes != 0 && idx < request.inputs.size(); ++idx) {
-    std::memcpy(const_cast<std::byte*>(block(flat.input, idx)), request.inputs[idx].data, bytes);
+    copy_bytes(const_cast<std::byte*>(block(flat.input, idx)), static_cast<const std::byte*>(request.inputs[idx].data),
+               bytes);
   }
   run_flat(flat, algorithm, waiter);
   for (std::size_t idx = 0; bytes != 0 && idx < request.outputs.size(); ++idx) {
-    std::memcpy(request.outputs[idx].data, block(flat.output, idx), bytes);
+    copy_bytes(static_cast<std::byte*>(request.outputs[idx].data), block(flat.output, idx), bytes);
   }
 }
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 
 #include "floors/slot_parts.hpp"
 
@@ -54,7 +53,7 @@ class Answered {
       team_.wait(team_.reduced(peer).epoch, round, peer);
       const Range theirs = slots_.part(round, peer);
       const float* const sum = slots_.shown(team_.rank(), peer, round);
-      std::memcpy(exchange_.output + theirs.first, sum, theirs.count * sizeof(float));
+      exchange_.kernels.copy(exchange_.output + theirs.first, sum, theirs.count, Write::cached);
     });
   }
 

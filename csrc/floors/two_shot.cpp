@@ -34,7 +34,8 @@ class TwoShot {
     team_.for_each_peer([&](int peer) {
       team_.wait(team_.reduced(peer).epoch, round, peer);
       const Range theirs = slots_.part(round, peer);
-      std::memcpy(exchange_.output + theirs.first, slots_.shown(peer, peer, round), theirs.count * sizeof(float));
+      exchange_.kernels.copy(exchange_.output + theirs.first, slots_.shown(peer, peer, round), theirs.count,
+                             Write::cached);
     });
   }
 

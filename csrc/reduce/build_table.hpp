@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "common/dispatch.hpp"
+#include "reduce/copy_lines.hpp"
 #include "reduce/fold.hpp"
 #include "reduce/formats.hpp"
 #include "reduce/kernel_table.hpp"
@@ -127,6 +128,8 @@ consteval KernelTable build_table() {
   put_conversions<Arch, BrainFloat>(table, DType::bfloat16);
   put_conversions<Arch, Float8<E4M3FN>>(table, DType::float8_e4m3fn);
   put_conversions<Arch, Float8<E5M2>>(table, DType::float8_e5m2);
+  table.copy = &CopyLines<Arch>::run;
+  table.copy_ahead = &CopyLines<Arch>::run_ahead;
   table.quantise = &Quantise<Arch>::run;
   table.dequantise = &Dequantise<Arch>::run;
   table.multiply = &Matrix<Arch>::multiply;

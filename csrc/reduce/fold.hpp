@@ -11,32 +11,34 @@
 namespace allred {
 namespace {
 
-/// Where the sources begin. With a count known at compile time the pointers stay in registers, whatever the stores in
-/// between might alias.
-template <std::size_t kCount>
-class Sources {
- public:
-  explicit Sources(const KernelArgs& args) {
-    for (std::size_t k = 0; k < kCount; ++k) pointers_[k] = static_cast<const std::byte*>(args.sources[k]);
-  }
-  static constexpr std::size_t count() { return kCount; }
-  const std::byte* operator[](std::size_t k) const { return pointers_[k]; }
-
- private:
-  const std::byte* pointers_[kCount];
-};
-
 inline constexpr std::size_t kAnyNumber = 0;
 
-template <>
-class Sources<kAnyNumber> {
+/// Where the sources or the destinations begin. With a count known at compile time the pointers stay in registers,
+/// whatever the stores in between might alias.
+template <class Byte, std::size_t kCount>
+class Streams {
  public:
-  explicit Sources(const KernelArgs& args) : pointers_(args.sources), count_(args.num_sources) {}
-  std::size_t count() const { return count_; }
-  const std::byte* operator[](std::size_t k) const { return static_cast<const std::byte*>(pointers_[k]); }
+  template <class Void>
+  Streams(Void* const* begins, std::size_t /*count*/) {
+    for (std::size_t k = 0; k < kCount; ++k) begins_[k] = static_cast<Byte*>(begins[k]);
+  }
+  static constexpr std::size_t count() { return kCount; }
+  Byte* operator[](std::size_t k) const { return begins_[k]; }
 
  private:
-  const void* const* pointers_;
+  Byte* begins_[kCount];
+};
+
+template <class Byte>
+class Streams<Byte, kAnyNumber> {
+ public:
+  using Void = std::conditional_t<std::is_const_v<Byte>, const void, void>;
+  Streams(Void* const* begins, std::size_t count) : begins_(begins), count_(count) {}
+  std::size_t count() const { return count_; }
+  Byte* operator[](std::size_t k) const { return static_cast<Byte*>(begins_[k]); }
+
+ private:
+  Void* const* begins_;
   std::size_t count_;
 };
 
@@ -48,7 +50,7 @@ class Fold {
     if constexpr (kLanes > kElement) {
       sweep_rest<kLanes>(args, sweep_groups(args));
     } else {
-      sweep<kElement, 1, kAnyNumber>(args, 0);
+      sweep<kElement, 1>(args, 0);
     }
   }
 
@@ -62,27 +64,37 @@ class Fold {
   static std::size_t sweep_groups(const KernelArgs& args) {
     if constexpr (std::is_same_v<From, To>) {  // a conversion has one source
       switch (args.num_sources) {
-        case 2: return sweep<kLanes, kUnroll, 2>(args, 0);
-        case 3: return sweep<kLanes, kUnroll, 3>(args, 0);
-        case 4: return sweep<kLanes, kUnroll, 4>(args, 0);
+        case 2: return sweep_groups_of<2>(args);
+        case 3: return sweep_groups_of<3>(args);
+        case 4: return sweep_groups_of<4>(args);
         default: break;
       }
     }
-    return sweep<kLanes, kUnroll, kAnyNumber>(args, 0);
+    return sweep<kLanes, kUnroll>(args, 0);
+  }
+
+  /// The result is for one, or for all that a source is from.
+  template <std::size_t kSources>
+  static std::size_t sweep_groups_of(const KernelArgs& args) {
+    if (args.num_destinations == 1) return sweep<kLanes, kUnroll, kSources, 1>(args, 0);
+    if (args.num_destinations == kSources) return sweep<kLanes, kUnroll, kSources, kSources>(args, 0);
+    return sweep<kLanes, kUnroll>(args, 0);
   }
 
   /// Vectors, then vectors of a quarter of the lanes, down to single elements: each level has at most three rounds.
   template <std::size_t N>
   static void sweep_rest(const KernelArgs& args, std::size_t begin) {
-    const std::size_t done = sweep<N, 1, kAnyNumber>(args, begin);
+    const std::size_t done = sweep<N, 1>(args, begin);
     if constexpr (N > kElement) sweep_rest<(N / 4 > kElement ? N / 4 : kElement)>(args, done);
   }
 
   /// Reduces from lane `begin` on, N * kVectors lanes at a time, while so many are left. Returns where it stopped.
-  template <std::size_t N, std::size_t kVectors, std::size_t kSources>
+  template <std::size_t N, std::size_t kVectors, std::size_t kSources = kAnyNumber,
+            std::size_t kDestinations = kAnyNumber>
   static std::size_t sweep(const KernelArgs& args, std::size_t begin) {
     const Op op(args);
-    const Sources<kSources> sources(args);
+    const Streams<const std::byte, kSources> sources(args.sources, args.num_sources);
+    const Streams<std::byte, kDestinations> destinations(args.destinations, args.num_destinations);
     const std::size_t end = args.count * kElement;
     std::size_t lane = begin;
     for (; end - lane >= N * kVectors; lane += N * kVectors) {
@@ -96,9 +108,7 @@ class Fold {
         for (std::size_t v = 0; v < kVectors; ++v) values[v] = op.combine(values[v], op.scale(next[v], k));
       }
       for (Vec<Lane, N>& value : values) value = op.finish(value);
-      for (std::size_t k = 0; k < args.num_destinations; ++k) {
-        store<N>(static_cast<std::byte*>(args.destinations[k]) + lane * To::kBytes, values);
-      }
+      for (std::size_t k = 0; k < destinations.count(); ++k) store<N>(destinations[k] + lane * To::kBytes, values);
     }
     return lane;
   }

@@ -1,9 +1,10 @@
 // Vec<T, N>: a register of N lanes, or plain T where N is 1, so that a kernel and its tail are one source text.
 //
-// Everything in the kernel headers (vec, rounding, half, float8, formats, ops, fold, quantise, matrix, build_table)
-// sits in an unnamed namespace, and each instruction set's translation unit includes them once. With external linkage
-// the linker would keep one copy of each inline function for the whole library, perhaps the AVX-512 one, and the
-// baseline would die of an illegal instruction. For the same reason kernels call nothing from the standard library.
+// Everything in the kernel headers (vec, rounding, half, float8, formats, ops, fold, copy_lines, quantise, matrix,
+// build_table) sits in an unnamed namespace, and each instruction set's translation unit includes them once. With
+// external linkage the linker would keep one copy of each inline function for the whole library, perhaps the AVX-512
+// one, and the baseline would die of an illegal instruction. For the same reason kernels call nothing from the standard
+// library.
 #pragma once
 
 #include <cstddef>

@@ -13,18 +13,11 @@
 #include "common/compression.hpp"
 #include "common/dtype.hpp"
 #include "common/reduce_op.hpp"
+#include "reduce/copy.hpp"
 #include "reduce/reduction.hpp"
 #include "transport/peer_memory.hpp"
 
 namespace allred {
-
-/// Up to here, what a peer is to read is passed on to the cache that all cores share. It is there sooner than the peer
-/// would get it out of this core's own; of larger ranges the peer's processor fetches many lines at a time anyway, and
-/// to pass them on takes longer than that.
-inline constexpr std::size_t kPassedOnBytes = 2048;
-
-/// Copies unless source and destination are the same place.
-void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
 
 /// One call on one rank. Counts are those of ScheduleSpec; where those of an all_to_all differ, `count` is 0 and the
 /// blocks say. `input` and `output` are the same address or do not overlap.
@@ -101,10 +94,6 @@ struct DirectCall {
     });
   }
 };
-
-/// Copies into memory that peers have read. The lines are theirs until taken back, which takes as long as a read from
-/// another core; so that is asked for ahead of the stores.
-void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
 
 /// Staging memory as a ring of slots: round k lives in slot k mod kDepth of each rank.
 class StagingRing {

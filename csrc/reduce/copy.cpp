@@ -1,0 +1,45 @@
+#include "reduce/copy.hpp"
+
+#include <cstring>
+
+#include "common/cache_lines.hpp"
+#include "reduce/kernel_table.hpp"
+
+namespace allred {
+namespace {
+
+/// From 2 KiB to the size of a second-level cache, glibc before 2.39 copies by `rep movsb` on AMD's processors. They
+/// take up to four times as long over it where the destination begins a few bytes later in its page than the source in
+/// its own, as when a slot is copied to an array of numpy (sourceware bug 30994).
+constexpr std::size_t kLeastSlow = 2048;
+constexpr std::size_t kMostSlow = std::size_t{512} << 10;
+
+bool is_amd() noexcept {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amd") != 0;
+#else
+  return false;
+#endif
+}
+
+const KernelTable& kernels() noexcept {
+  static const KernelTable& best = kernels_of(best_isa());
+  return best;
+}
+
+}  // namespace
+
+void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept {
+  if (destination == source || bytes == 0) return;
+  static const bool has_slow_range = is_amd();
+  if (has_slow_range && bytes > kLeastSlow && bytes <= kMostSlow) return kernels().copy(destination, source, bytes);
+  std::memcpy(destination, source, bytes);
+}
+
+void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept {
+  if (bytes > kPassedOnBytes) return kernels().copy_ahead(destination, source, bytes);
+  copy_bytes(destination, source, bytes);
+  pass_on(destination, bytes);
+}
+
+}  // namespace allred

@@ -1,0 +1,20 @@
+// Copies of data between a rank's memory and what it shares with others. No communication.
+#pragma once
+
+#include <cstddef>
+
+namespace allred {
+
+/// Up to here, what a peer is to read is passed on to the cache that all cores share. It is there sooner than the peer
+/// would get it out of this core's own; of larger ranges the peer's processor fetches many lines at a time anyway, and
+/// to pass them on takes longer than that.
+inline constexpr std::size_t kPassedOnBytes = 2048;
+
+/// Copies unless source and destination are the same place.
+void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
+
+/// Copies into memory that peers have read. The lines are theirs until taken back, which takes as long as a read from
+/// another core; so that is asked for ahead of the stores.
+void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
+
+}  // namespace allred
