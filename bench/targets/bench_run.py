@@ -8,13 +8,19 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, Literal
 
 from allred.cli.bench.peers import PEERS, Missing, find
 from targets.effort import Effort
 from targets.measurement import NotMeasurable, Raw
 
 Record = dict[str, Any]
+State = Literal["near", "far"]  # whether the ranks' cores share a last-level cache just now
+STATES: tuple[State, ...] = ("near", "far")
+# A flag's time to another core and back: at most, and at least, where they do and where they do not.
+NEAR_US, FAR_US = 0.65, 0.7
+LEAST_BLOCKS = 3  # that a median is of
 MPI = ("openmpi", "mpich", "intelmpi", "oneccl")
 
 
@@ -48,23 +54,37 @@ def run_bench(collective: str, effort: Effort, ranks: int, sizes: str, *options:
         return {**json.loads(file.read_text()), "missing": missing}
 
 
-def time_of(record: Record, name: str, memory: str = "private", placement: str = "in_place") -> float | None:
-    """Microseconds a call of a library; None where it was not measured."""
+def time_of(
+    record: Record, name: str, memory: str = "private", placement: str = "in_place", state: State | None = None
+) -> float | None:
+    """Microseconds a call of a library, in one state of the machine or in all; None where it was not measured."""
     wanted = {"name": name, "memory": memory, "placement": placement}
     found = [line for line in record["libraries"] if wanted.items() <= line.items()]
-    return float(found[0]["time_us"]) if found else None
+    return _median(found[0], state) if found else None
 
 
-def floor_of(record: Record, name: str) -> float | None:
+def floor_of(record: Record, name: str, state: State | None = None) -> float | None:
     """Microseconds of one of the machine's floors."""
-    return next((float(floor["time_us"]) for floor in record["floors"] if floor["name"] == name), None)
+    return next((_median(floor, state) for floor in record["floors"] if floor["name"] == name), None)
 
 
-def fastest_exchange(record: Record) -> float | None:
+def fastest_exchange(record: Record, state: State | None = None) -> float | None:
     """Microseconds of the fastest reference exchange."""
-    return min(
-        (float(floor["time_us"]) for floor in record["floors"] if floor["name"].startswith("exchange")), default=None
-    )
+    exchanges = [floor for floor in record["floors"] if floor["name"].startswith("exchange")]
+    times = [_median(floor, state) for floor in exchanges]
+    return min((time for time in times if time is not None), default=None)
+
+
+def _median(line: Record, state: State | None) -> float | None:
+    """Over the blocks during which the machine was in a state, if there are enough of them."""
+    if state is None:
+        return float(line["time_us"])
+    times = [
+        time
+        for time, flags in zip(line["blocks_us"], line.get("flags_us", []), strict=False)
+        if (max(flags) <= NEAR_US if state == "near" else min(flags) >= FAR_US)
+    ]
+    return median(times) if len(times) >= LEAST_BLOCKS else None
 
 
 def fastest(record: Record, names: Iterable[str], placement: str = "in_place") -> float | None:

@@ -22,6 +22,7 @@ from allred.cli.bench.options import add_options, plan_of
 from allred.cli.bench.plan import Plan, placements_of
 from allred.cli.bench.results import bus_factor, derive, size_record, times_record
 from allred.cli.main import main
+from allred.host import num_cores
 
 QUICK = ["--sizes", "4,4K", "--blocks", "2", "--iterations", "3", "--timeout", "60"]
 
@@ -139,6 +140,8 @@ def check_document(found: dict[str, Any], plan: Plan, libraries: set[str]) -> No
             assert line["wrong"] == 0
             assert line["placement"] in placements_of(plan.collective)
             assert (len(line["blocks_us"]), line["calls_per_block"]) == (2, 3)
+        states = [len(floor["flags_us"]) for floor in record["floors"] if "flags_us" in floor]
+        assert states == [2] * len(record["floors"]) * (1 < plan.ranks <= num_cores())
 
 
 @needs_rich

@@ -17,19 +17,27 @@ from targets.verdict import Ratio, Verdict, judge
 MIB = 1 << 20
 
 
-def record(size: int, times: Mapping[str, float], barrier: float = 1.0, **floors: float) -> Any:
-    """Of `allred bench`: a time in microseconds for each library, "symmetric" in a name being its memory."""
+def record(size: int, times: Mapping[str, float], flag: float = 1.0, **floors: float) -> Any:
+    """Of `allred bench`: a time in microseconds for each library, "symmetric" in a name being its memory.
+
+    The last block has another time, in the middle of which the machine changed its state.
+    """
+
+    def line(time: float) -> dict[str, Any]:
+        blocks = [time, time / 2, time * 2, time * 100]
+        return {"time_us": time, "blocks_us": blocks, "flags_us": [[flag, flag]] * 3 + [[0.3, 1.5]]}
+
     libraries = [
         {
             "name": name,
             "memory": "symmetric" if "symmetric" in name else "private",
             "placement": "in_place",
-            "time_us": time,
+            **line(time),
         }
         for name, time in times.items()
     ]
-    found = [{"name": name, "time_us": time} for name, time in floors.items()]
-    return {"size": size, "barrier_us": {"before": barrier, "after": barrier}, "libraries": libraries, "floors": found}
+    found = [{"name": name, **line(time)} for name, time in floors.items()]
+    return {"size": size, "barrier_us": {"before": 1.0, "after": 1.0}, "libraries": libraries, "floors": found}
 
 
 def met(measurement: Measurement, raw: Raw) -> list[bool | None]:
@@ -64,10 +72,19 @@ def test_fastest_peer_counts(mpich: float, expected: bool) -> None:
 def test_states_of_the_machine() -> None:
     times = {"allred": 100.0, "allred symmetric": 80.0}
     floors = {"in place": 75.0, "exchange one_shot": 300.0, "exchange two_shot": 96.0}
-    near = met(all_reduce.MEASUREMENT, {"results": [record(16 * MIB, times, 0.1, **floors)]})
-    assert near == [None, True, True, True, None, None]
-    far = met(all_reduce.MEASUREMENT, {"results": [record(16 * MIB, times, 1.0, **floors)]})
-    assert far == [None, True, None, None, False, None]
+    near = record(16 * MIB, times, 0.3, **floors)
+    assert met(all_reduce.MEASUREMENT, {"results": [near]}) == [None, True, True, True, None, None]
+    far = record(16 * MIB, times, 1.0, **floors)
+    assert met(all_reduce.MEASUREMENT, {"results": [far]}) == [None, True, None, None, False, None]
+    told_apart = all_reduce.MEASUREMENT.judge({"results": [near, far]})[1]
+    assert told_apart.measured == "worst 0.96 (16M near), best 0.96 (16M far); met by 2 of 2"
+
+
+def test_a_median_is_of_several_blocks() -> None:
+    """Of a state in which a library was seen twice nothing is said."""
+    seen_twice = record(16 * MIB, {"allred": 100.0}, 0.3, **{"exchange one_shot": 100.0})
+    seen_twice["libraries"][0]["flags_us"][0] = [1.0, 1.0]
+    assert met(all_reduce.MEASUREMENT, {"results": [seen_twice]})[1] is None
 
 
 def test_gloo_targets_by_size() -> None:

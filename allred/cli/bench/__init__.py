@@ -28,4 +28,6 @@ How a figure comes about:
 * Python's cost of a call is part of the time, as it is part of what a Python program gets.
 * The time of ``Communicator.barrier`` stands beside each size, before and after: it tells whether the cores share a
   cache at that moment. Where it moved by more than half, the size is marked as unstable.
+* Where ranks have a core each, the time of a flag to another core and back is taken before and after each block of the
+  local job, and kept with it (``flags_us``): so the blocks of one state can be told from those of the other.
 """

@@ -11,11 +11,13 @@ from typing import NamedTuple
 import allred
 from allred.cli.bench import peers
 from allred.cli.bench.allred_library import AllredLibrary
-from allred.cli.bench.libraries import Library
-from allred.cli.bench.lines import Line, barrier_line, floor_lines, library_lines
+from allred.cli.bench.floors import flag_of
+from allred.cli.bench.libraries import Call, Library
+from allred.cli.bench.lines import Line, barrier_line, floor_lines, library_lines, measurable_floors
 from allred.cli.bench.plan import Plan
 from allred.cli.bench.workload import Allocate
 from allred.communicator import Communicator
+from allred.host import num_cores
 
 LOCAL = "local"  # the job of allred, and of what can live in the same processes
 
@@ -35,18 +37,28 @@ class Company:
         rank: of this process.
         lines: what is to be measured, in the order of the turns.
         versions: of the libraries that tell one.
+        flag: a flag's way to another rank and back, which tells whether their cores share a cache just now; None where
+            it would tell something else, as ranks share cores or there is none to send it to.
     """
 
     rank: int
     lines: Sequence[Line]
     versions: dict[str, str]
+    flag: Call | None = None
 
     @classmethod
-    def of(cls, plan: Plan, rank: int, members: Sequence[Member], others: Sequence[Line] = ()) -> Company:
+    def of(
+        cls,
+        plan: Plan,
+        rank: int,
+        members: Sequence[Member],
+        others: Sequence[Line] = (),
+        flag: Call | None = None,
+    ) -> Company:
         """Of some libraries, and lines that are not a library's."""
         lines = [line for member in members for line in library_lines(plan, *member)]
         versions = {library.name: library.version for library, _ in members if library.version}
-        return cls(rank, [*lines, *others], versions)
+        return cls(rank, [*lines, *others], versions, flag)
 
 
 @contextmanager
@@ -60,8 +72,10 @@ def local_company(plan: Plan) -> Iterator[tuple[Communicator, Company]]:
         members = [*_allred_members(plan, communicator), *torch_members]
         if "openmpi" in plan.peers:
             members.append(Member(peers.library("openmpi")))
-        others = [*floor_lines(communicator), barrier_line(communicator)]
-        yield communicator, Company.of(plan, communicator.rank, members, others)
+        floors = measurable_floors(communicator)
+        others = [*floor_lines(communicator, floors), barrier_line(communicator)]
+        flag = flag_of(floors) if plan.ranks <= num_cores() else None
+        yield communicator, Company.of(plan, communicator.rank, members, others, flag)
         communicator.barrier()
     if torch_members:
         import torch.distributed as dist

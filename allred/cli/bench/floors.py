@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -109,6 +109,12 @@ class CopyFloor:
         return _floors.copy(work.output, work.input)
 
 
+def flag_of(found: Sequence[Floor]) -> Call | None:
+    """A call that sends a flag to the neighbour and back; None where a rank has no neighbour."""
+    signals = [floor for floor in found if isinstance(floor, SignalFloor)]
+    return next((floor.call() for floor in signals if floor.name == "flag"), None)
+
+
 @dataclass(frozen=True)
 class SignalFloor:
     """A flag's way to the neighbour and back, or a barrier of flags."""
@@ -121,6 +127,10 @@ class SignalFloor:
         """Moves no data."""
         if work.plan.collective not in ("all_reduce", "barrier"):
             raise NotOffered("a rank need not hear from another and answer")
+        return self.call()
+
+    def call(self) -> Call:
+        """Collective."""
         return {"flag": _floors.round_trip, "barrier": _floors.barrier}[self.name](self.team)
 
 

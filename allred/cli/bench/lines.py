@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from allred.cli.bench import elements
 from allred.cli.bench.allred_library import AllredLibrary
-from allred.cli.bench.floors import floors
+from allred.cli.bench.floors import Floor, floors
 from allred.cli.bench.libraries import Call, Library, PingPong, prepare
 from allred.cli.bench.plan import Plan, placements_of
 from allred.cli.bench.workload import Allocate, Workload
@@ -71,10 +71,14 @@ def library_lines(plan: Plan, library: Library, symmetric: Allocate | None = Non
     ]
 
 
-def floor_lines(communicator: Communicator) -> list[Line]:
+def measurable_floors(communicator: Communicator) -> list[Floor]:
     """The machine's floors. Collective."""
+    return floors(communicator.size, communicator.rank, partial(share, communicator))
+
+
+def floor_lines(communicator: Communicator, found: Sequence[Floor]) -> list[Line]:
+    """A line for each floor."""
     barrier = AllredLibrary(communicator).barrier
-    found = floors(communicator.size, communicator.rank, partial(share, communicator))
     return [Line(Title(floor.name, "private", floor.placement, "floor"), floor.prepare, barrier) for floor in found]
 
 

@@ -13,6 +13,7 @@ from allred.cli.bench.workload import Allocate, Buffers, Workload
 from allred.errors import InvalidArgumentError
 
 WARM_UP_CALLS = 2  # the first may set something up
+FLAG_CALLS = 50
 
 
 class Rank:
@@ -22,10 +23,11 @@ class Rank:
     may block until all have it, and returns the answer.
     """
 
-    def __init__(self, plan: Plan, rank: int, lines: Sequence[Line]) -> None:
+    def __init__(self, plan: Plan, rank: int, lines: Sequence[Line], flag: Call | None = None) -> None:
         self._plan = plan
         self._rank = rank
         self._lines = lines
+        self._flag = flag
         self._size = 0
         self._buffers: dict[Allocate, Buffers] = {}
         self._works: dict[tuple[Allocate, str], Workload] = {}
@@ -74,14 +76,24 @@ class Rank:
         return {"seconds": run_together(call, calls, barrier)}
 
     def block(self, line: int, calls: int, seeds: tuple[int, int]) -> Message:
-        """As :meth:`time`, with a check of what the timed calls leave and, on fresh data, of one more call."""
+        """As :meth:`time`, with a check of what the timed calls leave and, on fresh data, of one more call.
+
+        Where the machine's state can be told, the answer tells it, in microseconds of a flag before and after.
+        """
         work, (call, barrier) = self._work(line), self._calls[line]
         work.fill_repeatable(seeds[0])
+        state = [self._flag_us(barrier)] if self._flag else []
         seconds = run_together(call, calls, barrier)
+        if self._flag:
+            state.append(self._flag_us(barrier))
         wrong = self._count_wrong(line)
         work.fill(seeds[1])
         run(call, 1)
-        return {"seconds": seconds, "wrong": wrong + self._count_wrong(line)}
+        return {"seconds": seconds, "wrong": wrong + self._count_wrong(line), "flag_us": state}
+
+    def _flag_us(self, barrier: Call) -> float:
+        assert self._flag is not None
+        return run_together(self._flag, FLAG_CALLS, barrier) / FLAG_CALLS * 1e6
 
     def _count_wrong(self, line: int) -> int:
         """A floor moves data as a collective would, and need not leave its result."""

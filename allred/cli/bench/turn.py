@@ -10,7 +10,7 @@ import numpy as np
 from allred.cli.bench.channel import Message
 from allred.cli.bench.job import Job
 from allred.cli.bench.lines import Title
-from allred.cli.bench.results import Record, times_record
+from allred.cli.bench.results import Record, rounded, times_record
 
 MAX_CALLS = 1_000_000
 BARRIER_BLOCKS = 5
@@ -30,6 +30,7 @@ class Turn:
     calls: int = 1
     wrong: int = 0
     seconds: list[float] = field(default_factory=list)
+    flags_us: list[list[float]] = field(default_factory=list)  # a block: a flag's time before and after, if known
 
     def begin(self, seed: int) -> str:
         """Prepares and checks the line; returns the reason if its library cannot do this at all."""
@@ -59,17 +60,28 @@ class Turn:
         """One block, timed and checked."""
         answers = self._ask("block", calls=self.calls, seeds=seeds)
         self.seconds.append(_slowest(answers))
+        self.flags_us.append([max(times) for times in zip(*(answer["flag_us"] for answer in answers), strict=True)])
         self.wrong += sum(answer["wrong"] for answer in answers)
 
     def library_record(self) -> Record:
         """What was found of a library."""
         title = {"name": self.title.name, "memory": self.title.memory, "placement": self.title.placement}
-        return {**title, **times_record(self.seconds, self.calls), "wrong": self.wrong}
+        return {**title, **times_record(self.seconds, self.calls), **self._flags(), "wrong": self.wrong}
 
     def floor_record(self) -> Record:
         """What was found of a floor."""
         times = times_record(self.seconds, self.calls)
-        return {"name": self.title.name, "time_us": times["time_us"], "blocks_us": times["blocks_us"]}
+        return {
+            "name": self.title.name,
+            "time_us": times["time_us"],
+            "blocks_us": times["blocks_us"],
+            **self._flags(),
+        }
+
+    def _flags(self) -> Record:
+        if not any(self.flags_us):
+            return {}
+        return {"flags_us": [[rounded(time) for time in times] for times in self.flags_us]}
 
     def _ask(self, command: str, **arguments: Any) -> list[Message]:
         return self.job.ask(command, line=self.line, **arguments)

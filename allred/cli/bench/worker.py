@@ -26,7 +26,7 @@ def take_part(channel: Channel, plan: Plan, company: Company) -> None:
     """Does what the conductor asks for until it has done with this rank. Raises ChannelClosed if it is gone."""
     titles = [line.title.to_json() for line in company.lines]
     channel.send({"rank": company.rank, "lines": titles, "versions": company.versions})
-    Rank(plan, company.rank, company.lines).serve(channel)
+    Rank(plan, company.rank, company.lines, company.flag).serve(channel)
 
 
 def main(path: str, job: str) -> None:

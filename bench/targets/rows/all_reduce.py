@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from allred.cli.sizes import format_size
 from targets.bench_run import (
     MPI,
+    STATES,
     Record,
+    State,
     barrier_of,
     fastest,
     fastest_exchange,
@@ -20,12 +23,11 @@ from targets.effort import Effort
 from targets.measurement import Measurement, Raw
 from targets.verdict import Ratio, Verdict, judge
 
-NEAR_US = 0.25  # a barrier between cores that share a last-level cache takes less
-
 KIB, MIB = 1 << 10, 1 << 20
 
 EXCHANGE = "the best exchange written by hand"
-NOT_SEEN = "no size was measured in that state"
+NOT_SEEN = "no size was measured often enough in that state"
+MORE_BLOCKS = 2  # times as many as usual, as each state needs its own
 
 TARGETS = (
     ("`comm.all_reduce` on numpy, 2 ranks, every size", "2 times faster than the fastest MPI or oneCCL"),
@@ -39,24 +41,27 @@ TARGETS = (
 
 def measure(effort: Effort) -> Raw:
     options = ("--memory", "private,symmetric", "--placement", "in_place")
+    effort = replace(effort, blocks=MORE_BLOCKS * effort.blocks)
     return run_bench("all_reduce", effort, 2, effort.sizes, *options)
 
 
 def ratio(
-    record: Record, other: float | None, own: float | None, target: float, bound: float | None = None
+    record: Record,
+    other: float | None,
+    own: float | None,
+    target: float,
+    bound: float | None = None,
+    state: State | None = None,
 ) -> Iterator[Ratio]:
-    """`other` / `own`, where both were measured. `bound` is a time that `own` is not expected to get below."""
-    if other is not None and own is not None:
-        bounding = None if bound is None else other / bound
-        yield Ratio(format_size(record["size"]), other / own, target, barrier_of(record), bound=bounding)
+    """`other` / `own`, where both were measured. `bound` is a time that `own` is not expected to get below.
 
-
-def is_near(record: Record) -> bool:
-    return max(barrier_of(record)) <= NEAR_US
-
-
-def is_far(record: Record) -> bool:
-    return min(barrier_of(record)) > NEAR_US
+    The state, if it is one state that they were measured in, says all that the barrier would.
+    """
+    if other is None or own is None:
+        return
+    where = format_size(record["size"]) + (f" {state}" if state else "")
+    barrier = None if state else barrier_of(record)
+    yield Ratio(where, other / own, target, barrier, bound=None if bound is None else other / bound)
 
 
 def gloo_target(size: int) -> float | None:
@@ -75,19 +80,22 @@ def against_mpi(raw: Raw) -> Iterator[Ratio]:
 
 def against_exchange(raw: Raw) -> Iterator[Ratio]:
     for record in records(raw, 64 * KIB):
-        yield from ratio(record, fastest_exchange(record), time_of(record, "allred"), 0.95)
+        for state in STATES:
+            own = time_of(record, "allred", state=state)
+            yield from ratio(record, fastest_exchange(record, state), own, 0.95, state=state)
 
 
-def against_floor(raw: Raw, name: str, memory: str, target: float) -> Iterator[Ratio]:
+def near_floor(raw: Raw, name: str, memory: str, target: float, bound: bool = False) -> Iterator[Ratio]:
     for record in records(raw, 16 * MIB):
-        if is_near(record):
-            yield from ratio(record, floor_of(record, "in place"), time_of(record, name, memory), target)
+        own = time_of(record, name, memory, state="near")
+        exchange = fastest_exchange(record, "near") if bound else None
+        yield from ratio(record, floor_of(record, "in place", "near"), own, target, exchange, "near")
 
 
 def symmetric_far(raw: Raw) -> Iterator[Ratio]:
     for record in records(raw, 16 * MIB):
-        if is_far(record):
-            yield from ratio(record, fastest_exchange(record), time_of(record, "allred symmetric", "symmetric"), 1.3)
+        own = time_of(record, "allred symmetric", "symmetric", state="far")
+        yield from ratio(record, fastest_exchange(record, "far"), own, 1.3, state="far")
 
 
 def against_gloo(raw: Raw) -> Iterator[Ratio]:
@@ -97,18 +105,15 @@ def against_gloo(raw: Raw) -> Iterator[Ratio]:
 
 
 def judge_all(raw: Raw) -> Sequence[Verdict]:
-    mpi, *others = TARGETS
     found = (
+        against_mpi(raw),
         against_exchange(raw),
-        against_floor(raw, "allred", "private", 0.7),
-        against_floor(raw, "allred symmetric", "symmetric", 0.9),
+        near_floor(raw, "allred", "private", 0.7, bound=True),
+        near_floor(raw, "allred symmetric", "symmetric", 0.9),
         symmetric_far(raw),
         against_gloo(raw),
     )
-    return [
-        judge(*mpi, against_mpi(raw), bound=EXCHANGE),
-        *(judge(*each, ratios, NOT_SEEN) for each, ratios in zip(others, found, strict=True)),
-    ]
+    return [judge(*each, ratios, NOT_SEEN, EXCHANGE) for each, ratios in zip(TARGETS, found, strict=True)]
 
 
 MEASUREMENT = Measurement("all_reduce", measure, judge_all, TARGETS)
