@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "reduce/copy.hpp"
 #include "reduce/reduce.hpp"
 
 namespace allred {
@@ -23,8 +24,8 @@ void convert(void* destination, const void* source, std::size_t count) {
 void to_float32(float* destination, const void* source, std::size_t count, DType dtype) {
   if (dtype == DType::float64) return convert<float, double>(destination, source, count);
   if (dtype == DType::float32) {
-    if (count != 0) std::memcpy(destination, source, count * sizeof(float));
-    return;
+    return copy_bytes(reinterpret_cast<std::byte*>(destination), static_cast<const std::byte*>(source),
+                      count * sizeof(float));
   }
   widen(destination, source, count, dtype);
 }
@@ -32,8 +33,8 @@ void to_float32(float* destination, const void* source, std::size_t count, DType
 void from_float32(void* destination, const float* source, std::size_t count, DType dtype) {
   if (dtype == DType::float64) return convert<double, float>(destination, source, count);
   if (dtype == DType::float32) {
-    if (count != 0) std::memcpy(destination, source, count * sizeof(float));
-    return;
+    return copy_bytes(static_cast<std::byte*>(destination), reinterpret_cast<const std::byte*>(source),
+                      count * sizeof(float));
   }
   narrow(destination, source, count, dtype);
 }

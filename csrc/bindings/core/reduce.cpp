@@ -1,4 +1,4 @@
-// _core's arithmetic on one rank, for tests and tools: reduce, widen, narrow, and the instruction sets on offer.
+// _core's arithmetic on one rank, for tests and tools: reduce, widen, narrow, copy, and the instruction sets on offer.
 #include "reduce/reduce.hpp"
 
 #include <pybind11/pybind11.h>
@@ -11,6 +11,7 @@
 #include "bindings/core/kernel_arguments.hpp"
 #include "bindings/core/names.hpp"
 #include "bindings/core/register.hpp"
+#include "reduce/kernel_table.hpp"
 
 namespace py = pybind11;
 
@@ -66,6 +67,15 @@ void narrow_buffer(const py::buffer& destination, const py::buffer& source, cons
   narrow(output.data(), static_cast<const float*>(input.data()), count, narrow_dtype, isa_of(isa));
 }
 
+void copy_buffer(const py::buffer& destination, const py::buffer& source, bool ahead, const std::string& isa) {
+  const BufferBytes output(destination, BufferBytes::Access::write);
+  const BufferBytes input(source, BufferBytes::Access::read);
+  check_count(input.size(), output.size());
+  const KernelTable& kernels = kernels_of(isa_of(isa));
+  const auto copy = ahead ? kernels.copy_ahead : kernels.copy;
+  copy(static_cast<std::byte*>(output.data()), static_cast<const std::byte*>(input.data()), input.size());
+}
+
 std::vector<std::string> isa_names() {
   std::vector<std::string> names;
   for (const Isa isa : available_isas()) names.emplace_back(name(isa));
@@ -85,6 +95,9 @@ void register_reduce(py::module_& module) {
              "Converts a float narrower than float32 (`dtype`) in `source` to float32 in `destination`.");
   module.def("narrow", &narrow_buffer, py::arg("destination"), py::arg("source"), py::arg("dtype"), py::kw_only(),
              py::arg("isa") = "auto", "Rounds float32 in `source` to a narrower float (`dtype`), to nearest even.");
+  module.def("copy", &copy_buffer, py::arg("destination"), py::arg("source"), py::kw_only(), py::arg("ahead") = false,
+             py::arg("isa") = "auto",
+             "Copies as many bytes to another place, with `ahead` taking lines from other cores ahead of the stores.");
   module.def("available_isas", &isa_names, "The instruction sets this machine can reduce with, slowest first.");
   module.def("best_isa", [] { return std::string(name(best_isa())); }, "The instruction set that isa='auto' means.");
 }
