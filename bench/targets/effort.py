@@ -40,7 +40,7 @@ QUICK = Effort(
     turns=2,
     groups=20,
 )
-# Powers of four, and sizes that no algorithm divides evenly. The whole table takes about a quarter of an hour on two cores.
+# Powers of four, and sizes that no algorithm divides evenly. The table takes about a quarter of an hour on two cores.
 USUAL = Effort(
     sizes="4:64M:4,12,1004,100004,3000004,256M",
     crowded_sizes="4:16M:16,100004",
