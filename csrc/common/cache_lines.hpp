@@ -7,8 +7,9 @@ namespace allred {
 
 inline constexpr std::size_t kCacheLineBytes = 64;
 
-/// Fetches a line that this core is about to write and another one has read.
-inline void prefetch_for_writing(const std::byte* line) noexcept {
+/// Fetches a line that this core is about to write and another one has read. Always inlined, as each instruction set's
+/// kernels use it: the linker might take the copy of one set for all.
+[[gnu::always_inline]] inline void prefetch_for_writing(const std::byte* line) noexcept {
 #if defined(__x86_64__)
   asm volatile("prefetchw %0" : : "m"(*line));  // the builtin asks for reading only, unless told of the processor
 #else

@@ -14,9 +14,10 @@ namespace {
 constexpr std::size_t kLeastSlow = 2048;
 constexpr std::size_t kMostSlow = std::size_t{512} << 10;
 
-bool is_amd() noexcept {
+bool has_slow_range() noexcept {
 #if defined(__x86_64__)
-  return __builtin_cpu_is("amd") != 0;
+  static const bool is_amd = __builtin_cpu_is("amd") != 0;
+  return is_amd;
 #else
   return false;
 #endif
@@ -31,8 +32,7 @@ const KernelTable& kernels() noexcept {
 
 void copy_bytes(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept {
   if (destination == source || bytes == 0) return;
-  static const bool has_slow_range = is_amd();
-  if (has_slow_range && bytes > kLeastSlow && bytes <= kMostSlow) return kernels().copy(destination, source, bytes);
+  if (bytes > kLeastSlow && bytes <= kMostSlow && has_slow_range()) return kernels().copy(destination, source, bytes);
   std::memcpy(destination, source, bytes);
 }
 

@@ -82,18 +82,17 @@ class Rank:
         """
         work, (call, barrier) = self._work(line), self._calls[line]
         work.fill_repeatable(seeds[0])
-        state = [self._flag_us(barrier)] if self._flag else []
+        before = self._flag_us(barrier)
         seconds = run_together(call, calls, barrier)
-        if self._flag:
-            state.append(self._flag_us(barrier))
+        state = before + self._flag_us(barrier)
         wrong = self._count_wrong(line)
         work.fill(seeds[1])
         run(call, 1)
         return {"seconds": seconds, "wrong": wrong + self._count_wrong(line), "flag_us": state}
 
-    def _flag_us(self, barrier: Call) -> float:
-        assert self._flag is not None
-        return run_together(self._flag, FLAG_CALLS, barrier) / FLAG_CALLS * 1e6
+    def _flag_us(self, barrier: Call) -> list[float]:
+        """One time, or none where it would tell nothing."""
+        return [run_together(self._flag, FLAG_CALLS, barrier) / FLAG_CALLS * 1e6] if self._flag else []
 
     def _count_wrong(self, line: int) -> int:
         """A floor moves data as a collective would, and need not leave its result."""
