@@ -24,6 +24,7 @@ constexpr int kRanks = 2;
 constexpr std::size_t kSmall = 1;     // float32 elements
 constexpr std::size_t kLarge = 8192;  // 32 KiB
 constexpr std::size_t kLargeBytes = kLarge * sizeof(float);
+constexpr int kWarmUps = 50;  // calls, after which all memory that calls use in turn has been reserved
 constexpr Collective kCollectives[] = {Collective::all_reduce,     Collective::broadcast,  Collective::reduce,
                                        Collective::all_gather,     Collective::gather,     Collective::scatter,
                                        Collective::reduce_scatter, Collective::all_to_all, Collective::barrier};
@@ -93,6 +94,9 @@ void run(Bootstrap& bootstrap) {
   Communicator communicator(bootstrap, config);
   const Regions regions(bootstrap.rank() == 0);
   Buffers buffers;
+  for (int call = 0; call < kWarmUps; ++call) {
+    communicator.run(request_of(Collective::all_reduce, kLarge, buffers, Algorithm::one_shot));
+  }
   regions.run("nothing", [] {});
   run_small(regions, communicator, buffers);
   run_large(regions, communicator, buffers);

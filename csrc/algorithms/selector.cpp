@@ -30,7 +30,11 @@ std::size_t one_copy_limit(Collective collective, const Topology& topology, cons
   return is_for_all || reduces(collective) ? kNever : tuning.one_copy_bytes_shared;
 }
 
-/// Ranks that share cores time the scheduler and not the way.
+std::size_t eager_limit(const Topology& topology, const Tuning& tuning) noexcept {
+  return topology.has_core_a_rank() ? tuning.eager_bytes : tuning.eager_bytes_shared;
+}
+
+/// In collectives, ranks that share cores time the scheduler and not the way.
 std::size_t stream_limit(const Topology& topology, const Tuning& tuning) noexcept {
   return topology.has_core_a_rank() ? tuning.stream_bytes : 0;
 }

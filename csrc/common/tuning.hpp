@@ -18,6 +18,8 @@ struct Tuning {
   std::size_t one_copy_bytes = (std::size_t{64} << 10) + 1;  // from here on, data is copied once, but in AllReduce
   std::size_t one_copy_bytes_shared = std::size_t{64} << 10;
   std::size_t stream_bytes = std::size_t{1} << 30;  // up to here, it streams where that is found to be faster
+  std::size_t eager_bytes = std::size_t{512} << 10;  // up to here, a message is sent before there is a recv for it
+  std::size_t eager_bytes_shared = std::size_t{1} << 20;
 };
 
 /// What Tuning has: parsing, printing, the bindings and the files of `allred tune` all follow this one table.
@@ -36,6 +38,8 @@ inline constexpr std::array kTuningFields{
     TuningField{.name = "one_copy_bytes", .member = &Tuning::one_copy_bytes, .least = 1},
     TuningField{.name = "one_copy_bytes_shared", .member = &Tuning::one_copy_bytes_shared, .least = 1},
     TuningField{"stream_bytes", &Tuning::stream_bytes},
+    TuningField{"eager_bytes", &Tuning::eager_bytes},
+    TuningField{"eager_bytes_shared", &Tuning::eager_bytes_shared},
 };
 
 /// Gives the field `name` a value. Throws Error(invalid_argument) where there is no such field, or the value is out of

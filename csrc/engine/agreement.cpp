@@ -14,18 +14,12 @@ std::byte* append(std::byte* to, Bytes bytes) noexcept {
   return to + bytes.size();
 }
 
-void append_to_shared(std::byte* to, std::span<const Bytes> pieces) noexcept {
-  for (const Bytes& piece : pieces) {
-    copy_to_shared(to, piece.data(), piece.size());
-    to += piece.size();
-  }
-}
-
 }  // namespace
 
-Agreement::Agreement(const Monitor& monitor, PeerMemory& memory)
+Agreement::Agreement(const Monitor& monitor, PeerMemory& memory, SharedWriter& writer)
     : monitor_(monitor),
       memory_(memory),
+      writer_(writer),
       rank_(memory.rank()),
       size_(memory.size()),
       posts_(static_cast<std::size_t>(size_)) {}
@@ -48,11 +42,25 @@ void Agreement::post(const Entry& entry) {
     std::byte* to = post.payload.data();
     for (const Bytes& piece : entry.contribution) to = append(to, piece);
   } else {
-    append_to_shared(memory_.mailbox(rank_, sequence_), entry.contribution);
+    fill_mailbox(entry, bytes);
   }
   append(post.payload.data(), entry.note);
   append(post.payload.data() + Post::kNoteBytes, entry.places);
   publish(post);
+}
+
+/// A line to which a peer wrote its answer is not in that peer's cache when this rank writes it again.
+void Agreement::fill_mailbox(const Entry& entry, std::size_t bytes) {
+  memory_.reserve_mailbox(sequence_, std::max(bytes, entry.answered_bytes));
+  std::byte* to = memory_.mailbox(rank_, sequence_);
+  for (const Bytes& piece : entry.contribution) {
+    if (entry.answered_bytes != 0) {
+      copy_to_shared(to, piece.data(), piece.size());
+    } else {
+      writer_.write(to, piece.data(), piece.size());
+    }
+    to += piece.size();
+  }
 }
 
 void Agreement::publish(const Post& post) { posts_[static_cast<std::size_t>(rank_)] = &memory_.post(sequence_, post); }
@@ -108,9 +116,14 @@ void Agreement::exchange_texts(const std::string& own, Waiter& waiter) {
 
 void Agreement::post_text(const std::string& text) {
   Post post{.fingerprint = Fingerprint::refusal(), .scale = 1.0, .payload = {}};
-  const std::uint64_t bytes = std::min(text.size(), memory_.mailbox_bytes());
+  std::uint64_t bytes = std::min(text.size(), memory_.mailbox_bytes());
+  try {
+    memory_.reserve_mailbox(++sequence_, bytes);
+  } catch (const Error&) {  // without memory the peers learn that much, and not why
+    bytes = 0;
+  }
   std::memcpy(post.payload.data(), &bytes, sizeof(bytes));
-  std::memcpy(memory_.mailbox(rank_, ++sequence_), text.data(), bytes);
+  std::memcpy(memory_.mailbox(rank_, sequence_), text.data(), bytes);
   publish(post);
 }
 

@@ -10,6 +10,7 @@
 #include "engine/call_description.hpp"
 #include "engine/monitor.hpp"
 #include "engine/request.hpp"
+#include "reduce/shared_writer.hpp"
 #include "transport/peer_memory.hpp"
 
 namespace allred {
@@ -19,17 +20,18 @@ struct Entry {
   Fingerprint fingerprint;
   double scale = 1.0;                        // premul_sum: this rank's factor
   std::span<const Bytes> contribution = {};  // of a one-shot algorithm, in pieces; goes into the post or the mailbox
+  std::size_t answered_bytes = 0;            // of the mailbox, to which the peers write, too
   Bytes note = {};                           // goes into the post, and then the contribution into the mailbox
   Bytes places = {};                         // goes into the post, behind the room for a note
   const RequestDetails* details = nullptr;   // for an error that says what each rank called
 };
 
 /// One stream of calls, numbered from 1 on all ranks alike. A call that a rank refuses to make counts as well: its
-/// peers learn of it when they enter, and all are in step again. Used by one thread at a time. `monitor` and `memory`
-/// must outlive it.
+/// peers learn of it when they enter, and all are in step again. Used by one thread at a time. `monitor`, `memory` and
+/// `writer` must outlive it.
 class Agreement final : public CallDescription {
  public:
-  Agreement(const Monitor& monitor, PeerMemory& memory);
+  Agreement(const Monitor& monitor, PeerMemory& memory, SharedWriter& writer);
 
   /// Blocks until all ranks have entered. Throws Error(mismatch) on all ranks where they disagree or one refused.
   void enter(const Entry& entry, Waiter& waiter);
@@ -50,6 +52,7 @@ class Agreement final : public CallDescription {
 
  private:
   void post(const Entry& entry);
+  void fill_mailbox(const Entry& entry, std::size_t bytes);
   void publish(const Post& post);
   void await_posts(Waiter& waiter);
   void check(const Entry& entry, Waiter& waiter);
@@ -63,6 +66,7 @@ class Agreement final : public CallDescription {
 
   const Monitor& monitor_;
   PeerMemory& memory_;
+  SharedWriter& writer_;
   const int rank_;
   const int size_;
   std::uint64_t sequence_ = 0;

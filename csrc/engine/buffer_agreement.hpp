@@ -31,6 +31,7 @@ class BufferAgreement {
 
   /// What was announced of this rank's input.
   Place own_input() const noexcept { return own_.input; }
+  Place own_output() const noexcept { return own_.output; }
 
   /// Once all have entered: what all announced.
   PeerBuffers settle();

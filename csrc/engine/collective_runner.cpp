@@ -50,7 +50,7 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       foreground_(wait_policy(config.wait, topology, false)),
       background_(wait_policy(config.wait, topology, true)),
       planner_(topology, config, links_.memory->mailbox_bytes(), links_.memory->staging_bytes()),
-      agreement_(monitor, *links_.memory),
+      agreement_(monitor, *links_.memory, writer_),
       watch_(monitor, agreement_),
       waiter_(watch_, *links_.doorbell, foreground_),
       scheduled_(topology_.rank, topology_.size(), [this](int peer) -> MessageLink& { return link_to(peer); }),
@@ -157,6 +157,7 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
   const bool in_mailboxes =
       algorithm == Algorithm::two_shot && !compressed && call.bytes() <= call.memory.mailbox_bytes();
   const bool is_private = !buffers_.own_input().is_symmetric();
+  if (in_mailboxes && !buffers_.own_output().is_symmetric()) entry.answered_bytes = call.bytes();
   if (in_mailboxes && is_private) entry.contribution = two_shot_contribution(call);
   const bool early = algorithm == Algorithm::two_shot && !compressed && !in_mailboxes && !peers_read_staging_;
   if (early && is_private) stage_with_entry(call);
@@ -194,6 +195,7 @@ DirectCall CollectiveRunner::direct_call(const Request& request, const CallPlan&
           .count = even_count(request).value_or(0),
           .input = static_cast<const std::byte*>(request.input),
           .output = static_cast<std::byte*>(request.output),
+          .writer = writer_,
           .reduction = plan.reduction,
           .chunk_bytes = chunk_bytes_,
           .round = round_,

@@ -53,6 +53,7 @@ class CollectiveRunner {
   const std::chrono::milliseconds timeout_;
   const std::size_t chunk_bytes_;
   const Waiter::Policy foreground_, background_;
+  SharedWriter writer_;
   CallPlanner planner_;
   Agreement agreement_;
   CallWatch watch_;

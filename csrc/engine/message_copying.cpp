@@ -21,7 +21,6 @@ std::byte* address(const MessageWork& work, std::size_t offset) noexcept {
 
 void MessageExchange::take_up(const WorkPointer& recv) {
   MessageTransfer& transfer = recv->transfer();
-  transfer.stage = MessageTransfer::Stage::arriving;
   transfer.taken_up = Clock::now();
   const std::size_t bytes = recv->message().bytes();
   if (bytes <= stream_bytes_) transfer.way = peer(transfer.source).ways.choose(bytes);
@@ -43,13 +42,7 @@ void MessageExchange::take_data(int source, const FrameView& frame) {
       std::ranges::find_if(streams, [&](const WorkPointer& recv) { return recv->transfer().id == frame.header.id; });
   if (found == streams.end()) return;
   const WorkPointer recv = *found;
-  std::size_t& done = recv->transfer().bytes;
-  if (frame.payload.size() > recv->message().bytes() - done) {
-    throw Error(ErrorCode::system, monitor_.describe(source) + " sent more than it offered");
-  }
-  copy_bytes(address(*recv, done), frame.payload.data(), frame.payload.size());
-  done += frame.payload.size();
-  if (done != recv->message().bytes()) return;
+  if (!add_piece(*recv, frame.payload)) return;
   note_time(*recv, Way::stream);
   streams.erase(found);
   end(recv);

@@ -24,17 +24,18 @@ bool is_eager_for(const Message& recv, std::span<const std::byte> frame) noexcep
 }  // namespace
 
 MessageExchange::MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout,
-                                 std::size_t stream_bytes, Recorder& recorder)
+                                 std::size_t eager_bytes, std::size_t stream_bytes, Recorder& recorder)
     : monitor_(monitor),
       errors_(monitor),
       timeout_(timeout),
+      eager_bytes_(eager_bytes),
       stream_bytes_(stream_bytes),
       recorder_(recorder),
       doorbell_(std::move(links.doorbell)),
       remote_(std::move(links.remote)) {
   for (int rank = 0; rank < monitor.size(); ++rank) {
     peers_.push_back(rank == monitor.rank() ? nullptr : std::make_unique<Peer>(links.open(rank)));
-    if (peers_.back()) max_eager_bytes_ = peers_.back()->link->max_message_bytes() - sizeof(MessageFrame);
+    if (peers_.back()) max_frame_bytes_ = peers_.back()->link->max_message_bytes() - sizeof(MessageFrame);
   }
 }
 
@@ -104,12 +105,20 @@ std::optional<int> MessageExchange::try_recv(const Message& message, TraceTime c
 
 void MessageExchange::start_recv(const WorkPointer& work) {
   add(work);
-  if (const std::optional<KeptFrame> kept = matcher_.take_frame(work->message())) {
+  if (const std::optional<KeptMessage> kept = matcher_.take_message(work->message())) {
     has_kept_.store(matcher_.has_kept(), std::memory_order_relaxed);
-    deliver(work, kept->source, FrameView(kept->span()));
+    take_kept(work, *kept);
   } else {
     matcher_.post(work);
   }
+}
+
+void MessageExchange::take_kept(const WorkPointer& recv, const KeptMessage& kept) {
+  if (!deliver(recv, kept.source, FrameView(kept.frame.span()))) return;
+  for (const KeptBytes& piece : kept.pieces) {
+    if (add_piece(*recv, piece.span())) return end(recv);
+  }
+  peer(kept.source).arriving = recv;
 }
 
 bool MessageExchange::receive(int rank) {
@@ -132,8 +141,10 @@ void MessageExchange::take(int source, std::span<const std::byte> bytes) {
   const FrameView frame(bytes);
   switch (frame.header.kind) {
     case FrameKind::eager:
+    case FrameKind::first:
     case FrameKind::offer:
     case FrameKind::refusal: return take_message(source, frame, bytes);
+    case FrameKind::rest: return take_rest(source, frame.payload);
     case FrameKind::data: return take_data(source, frame);
     case FrameKind::taken:
     case FrameKind::pull:
@@ -144,30 +155,64 @@ void MessageExchange::take(int source, std::span<const std::byte> bytes) {
 
 void MessageExchange::take_message(int source, const FrameView& frame, std::span<const std::byte> bytes) {
   if (const WorkPointer recv = matcher_.take_recv(source, frame.header.tag)) {
-    deliver(recv, source, frame);
+    if (deliver(recv, source, frame)) peer(source).arriving = recv;
   } else {
-    matcher_.keep(source, frame.header.tag, bytes);
+    const bool is_whole = frame.header.kind != FrameKind::first;
+    const std::size_t missing = is_whole ? 0 : frame.header.count * size_of(frame.header.dtype) - frame.payload.size();
+    matcher_.keep(source, frame.header.tag, bytes, missing);
     has_kept_.store(true, std::memory_order_relaxed);
   }
 }
 
-void MessageExchange::deliver(const WorkPointer& recv, int source, const FrameView& frame) {
-  const Message& message = recv->message();
+/// Of a message whose recv failed, or whose first piece did, nobody takes the rest.
+void MessageExchange::take_rest(int source, std::span<const std::byte> piece) {
+  WorkPointer& recv = peer(source).arriving;
+  if (!recv) return matcher_.keep_rest(source, piece);
+  if (add_piece(*recv, piece)) end(std::exchange(recv, nullptr));
+}
+
+/// Copies the next piece of its message; whether that was the last.
+bool MessageExchange::add_piece(MessageWork& recv, std::span<const std::byte> piece) {
+  std::size_t& done = recv.transfer().bytes;
+  if (piece.size() > recv.message().bytes() - done) {
+    throw Error(ErrorCode::system, monitor_.describe(recv.transfer().source) + " sent more than it announced");
+  }
+  copy_bytes(static_cast<std::byte*>(recv.message().buffer) + done, piece.data(), piece.size());
+  done += piece.size();
+  return done == recv.message().bytes();
+}
+
+/// Takes a message, or the first piece of one: then it is true, and others are to come through the link.
+bool MessageExchange::deliver(const WorkPointer& recv, int source, const FrameView& frame) {
   MessageTransfer& transfer = recv->transfer();
   transfer.source = source;
   transfer.id = frame.header.id;
-  if (!message.refusal.empty()) return decline(recv, frame, errors_.refusal_text(frame, message.refusal), nullptr);
-  if (frame.header.kind == FrameKind::refusal) return end(recv, errors_.refused(message, source, frame.text));
-  if (frame.header.dtype != message.dtype || frame.header.count != message.count) {
+  if (!accept(recv, source, frame)) return false;
+  transfer.stage = MessageTransfer::Stage::arriving;
+  if (frame.header.kind == FrameKind::offer) {
+    transfer.address = frame.header.address;
+    take_up(recv);
+    return false;
+  }
+  if (!add_piece(*recv, frame.payload)) return true;
+  end(recv);
+  return false;
+}
+
+/// Whether `recv` takes what `frame` brings. If not, it ends, and whoever waits for its answer gets to know why.
+bool MessageExchange::accept(const WorkPointer& recv, int source, const FrameView& frame) {
+  const Message& message = recv->message();
+  if (!message.refusal.empty()) {
+    decline(recv, frame, errors_.refusal_text(frame, message.refusal), nullptr);
+  } else if (frame.header.kind == FrameKind::refusal) {
+    end(recv, errors_.refused(message, source, frame.text));
+  } else if (frame.header.dtype != message.dtype || frame.header.count != message.count) {
     const std::string text = errors_.mismatch_text(message, source, frame);
-    return decline(recv, frame, text, errors_.mismatch(message, source, text));
+    decline(recv, frame, text, errors_.mismatch(message, source, text));
+  } else {
+    return true;
   }
-  if (frame.header.kind == FrameKind::eager) {
-    copy_bytes(static_cast<std::byte*>(message.buffer), frame.payload.data(), frame.payload.size());
-    return end(recv);
-  }
-  transfer.address = frame.header.address;
-  take_up(recv);
+  return false;
 }
 
 MessageFrame MessageExchange::answer_to(const MessageWork& recv, FrameKind kind) noexcept {

@@ -23,8 +23,8 @@
 
 namespace allred {
 
-/// A small message is *eager*: it travels in one frame, and its send is done when that is in the link. A large one is
-/// offered: the receiver, once its recv is there, has it in the way that is faster here and now. Either it copies the
+/// A small message is *eager*: it goes into the link, in one frame or in several, and its send is done when it is there. A
+/// large one is offered: the receiver, once its recv is there, has it in the way that is faster here and now. Either it copies the
 /// message out of the sender's memory, lets the sender copy a part of it into its own, and answers; or it asks the
 /// sender to push it through the link, as it does where the system forbids the former.
 ///
@@ -33,8 +33,9 @@ namespace allred {
 /// outlive it.
 class MessageExchange {
  public:
-  /// Messages of up to `stream_bytes` stream where that is the faster way.
-  MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout,
+  /// Messages of up to `eager_bytes`, and those that fit a frame, are eager; larger ones, of up to `stream_bytes`, stream
+  /// where that is the faster way.
+  MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout, std::size_t eager_bytes,
                   std::size_t stream_bytes, Recorder& recorder);
 
   // ---- small messages at once, without a work ----
@@ -43,7 +44,7 @@ class MessageExchange {
   // as it is, for start() to do.
 
   /// Whether `message` travels in one frame.
-  bool is_small(const Message& message) const noexcept { return message.bytes() <= max_eager_bytes_; }
+  bool is_small(const Message& message) const noexcept { return message.bytes() <= max_frame_bytes_; }
 
   /// Sends or refuses a small message, if nothing is before it and there is room. Throws as start() does.
   bool try_send(const Message& message, TraceTime called);
@@ -88,6 +89,7 @@ class MessageExchange {
 
     std::unique_ptr<MessageLink> link;
     MessageOutbox outbox;
+    WorkPointer arriving = {};              // the recv of the eager message of which pieces are still to come
     std::vector<WorkPointer> streams = {};  // recvs whose data comes through the link
     PeerState state = PeerState::alive;     // when last looked at
     WayChooser ways = {};                   // for messages from it
@@ -101,6 +103,7 @@ class MessageExchange {
   void start_send(const WorkPointer& work);
   void start_recv(const WorkPointer& work);
   bool send_at_once(const Message& message, TraceTime called);
+  FrameKind kind_of(const Message& message) const noexcept;
   OutgoingFrame frame_of(const WorkPointer& send);
   void enqueue(int rank, OutgoingFrame frame);
   void push(Peer& peer);
@@ -110,10 +113,14 @@ class MessageExchange {
   bool receive(int rank);                       // needs receiving_ and not mutex_
   void take(int source, std::span<const std::byte> bytes);
   void take_message(int source, const FrameView& frame, std::span<const std::byte> bytes);
+  void take_rest(int source, std::span<const std::byte> piece);
   void take_answer(int source, const FrameView& frame);
-  void deliver(const WorkPointer& recv, int source, const FrameView& frame);
+  void take_kept(const WorkPointer& recv, const KeptMessage& kept);
+  bool deliver(const WorkPointer& recv, int source, const FrameView& frame);
+  bool accept(const WorkPointer& recv, int source, const FrameView& frame);
   void decline(const WorkPointer& recv, const FrameView& frame, const std::string& reason, std::exception_ptr error);
 
+  bool add_piece(MessageWork& recv, std::span<const std::byte> piece);
   static MessageFrame answer_to(const MessageWork& recv, FrameKind kind) noexcept;
 
   void take_up(const WorkPointer& recv);
@@ -148,8 +155,9 @@ class MessageExchange {
   Monitor& monitor_;
   const MessageErrors errors_;
   const std::chrono::milliseconds timeout_;
+  const std::size_t eager_bytes_;
   const std::size_t stream_bytes_;
-  std::size_t max_eager_bytes_ = 0;
+  std::size_t max_frame_bytes_ = 0;  // of a message
   Recorder& recorder_;
   const std::unique_ptr<Doorbell> doorbell_;
   const std::shared_ptr<RemoteMemory> remote_;

@@ -58,6 +58,7 @@ void MessageExchange::drop(const MessageWork& work) {
     if (!each) continue;
     each->outbox.forget(work);
     std::erase_if(each->streams, is_it);
+    if (is_it(each->arriving)) each->arriving = nullptr;
   }
 }
 

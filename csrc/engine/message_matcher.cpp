@@ -13,6 +13,11 @@ bool match(const Message& recv, int source, int tag) noexcept {
 
 }  // namespace
 
+KeptBytes::KeptBytes(std::span<const std::byte> bytes)
+    : size(bytes.size()), data(std::make_unique_for_overwrite<std::byte[]>(bytes.size())) {
+  copy_bytes(data.get(), bytes.data(), bytes.size());
+}
+
 std::shared_ptr<MessageWork> MessageMatcher::take_recv(int source, int tag) {
   const auto found = std::ranges::find_if(
       posted_, [&](const std::shared_ptr<MessageWork>& work) { return match(work->message(), source, tag); });
@@ -22,19 +27,25 @@ std::shared_ptr<MessageWork> MessageMatcher::take_recv(int source, int tag) {
   return recv;
 }
 
-void MessageMatcher::keep(int source, int tag, std::span<const std::byte> frame) {
-  KeptFrame kept{source, tag, frame.size(), std::make_unique_for_overwrite<std::byte[]>(frame.size())};
-  copy_bytes(kept.data.get(), frame.data(), frame.size());
-  kept_.push_back(std::move(kept));
+void MessageMatcher::keep(int source, int tag, std::span<const std::byte> frame, std::size_t missing) {
+  kept_.push_back({source, tag, KeptBytes(frame), missing});
 }
 
-std::optional<KeptFrame> MessageMatcher::take_frame(const Message& recv) {
+void MessageMatcher::keep_rest(int source, std::span<const std::byte> piece) {
+  const auto found = std::ranges::find_if(
+      kept_, [&](const KeptMessage& kept) { return kept.source == source && kept.missing >= piece.size(); });
+  if (found == kept_.end()) return;
+  found->pieces.emplace_back(piece);
+  found->missing -= piece.size();
+}
+
+std::optional<KeptMessage> MessageMatcher::take_message(const Message& recv) {
   const auto found =
-      std::ranges::find_if(kept_, [&](const KeptFrame& kept) { return match(recv, kept.source, kept.tag); });
+      std::ranges::find_if(kept_, [&](const KeptMessage& kept) { return match(recv, kept.source, kept.tag); });
   if (found == kept_.end()) return std::nullopt;
-  KeptFrame frame = std::move(*found);
+  KeptMessage message = std::move(*found);
   kept_.erase(found);
-  return frame;
+  return message;
 }
 
 void MessageMatcher::forget(const MessageWork& recv) {

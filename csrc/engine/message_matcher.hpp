@@ -5,19 +5,29 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "engine/message_work.hpp"
 
 namespace allred {
 
-/// A frame that came before its recv.
-struct KeptFrame {
-  int source;
-  int tag;
-  std::size_t bytes;
+/// Bytes that came before their recv.
+struct KeptBytes {
+  explicit KeptBytes(std::span<const std::byte> bytes);
+
+  std::size_t size;
   std::unique_ptr<std::byte[]> data;
 
-  std::span<const std::byte> span() const noexcept { return {data.get(), bytes}; }
+  std::span<const std::byte> span() const noexcept { return {data.get(), size}; }
+};
+
+/// A message that came before its recv, or the beginning of one.
+struct KeptMessage {
+  int source;
+  int tag;
+  KeptBytes frame;                    // the first
+  std::size_t missing;                // bytes, after it and what follows
+  std::vector<KeptBytes> pieces = {}; // that came after it
 };
 
 /// A message goes to the first recv made that takes it, and a recv takes the first message that came. Looks go through
@@ -26,11 +36,13 @@ class MessageMatcher {
  public:
   /// The recv that a message of `source` belongs to, or nothing.
   std::shared_ptr<MessageWork> take_recv(int source, int tag);
-  /// Keeps a copy of a frame that no recv takes yet.
-  void keep(int source, int tag, std::span<const std::byte> frame);
+  /// Keeps a copy of a frame that no recv takes yet, and after which `missing` bytes of its message are to come.
+  void keep(int source, int tag, std::span<const std::byte> frame, std::size_t missing);
+  /// Keeps a copy of the next piece of the message of `source` that lacks some, if there is one.
+  void keep_rest(int source, std::span<const std::byte> piece);
 
   /// What has come for `recv`, or nothing.
-  std::optional<KeptFrame> take_frame(const Message& recv);
+  std::optional<KeptMessage> take_message(const Message& recv);
   bool has_kept() const noexcept { return !kept_.empty(); }
   /// Keeps a recv for which nothing has come yet.
   void post(std::shared_ptr<MessageWork> recv) { posted_.push_back(std::move(recv)); }
@@ -39,7 +51,7 @@ class MessageMatcher {
 
  private:
   std::deque<std::shared_ptr<MessageWork>> posted_;
-  std::deque<KeptFrame> kept_;
+  std::deque<KeptMessage> kept_;
 };
 
 }  // namespace allred

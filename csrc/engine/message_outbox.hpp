@@ -10,11 +10,12 @@
 
 #include "engine/message_frame.hpp"
 #include "engine/message_work.hpp"
+#include "reduce/shared_writer.hpp"
 #include "transport/message_link.hpp"
 
 namespace allred {
 
-/// A frame, or the frames of a stream of data, to be written. `work`, not done yet, is the one on whose behalf it is
+/// A frame, or the frames of an eager message or of a stream of data, to be written. `work`, not done yet, is the one on whose behalf it is
 /// sent; a frame that is its last step ends it, with `error`: one to which there is no answer.
 struct OutgoingFrame {
   MessageFrame header;
@@ -25,16 +26,17 @@ struct OutgoingFrame {
   bool ends_work() const noexcept {
     return header.kind != FrameKind::offer && header.kind != FrameKind::pull && header.kind != FrameKind::share;
   }
+  /// Whether other frames pass between those of this one.
+  bool takes_turns() const noexcept { return header.kind == FrameKind::data; }
 };
 
-/// Frames go out in the order in which they were added, but that streams of data take turns with all else. Does not
-/// block. Used by one thread at a time. `link`, of which it uses the sending direction alone, must outlive it.
+/// Frames go out in the order in which they were added, those of an eager message one after the other, but that streams
+/// of data take turns with all else. Does not block. Used by one thread at a time. `link`, of which it uses the sending direction alone, must outlive it.
 class MessageOutbox {
  public:
   explicit MessageOutbox(MessageLink& link) : link_(link) {}
 
-  // Write a frame if nothing is before it and there is room; true once nothing of it is left to be written.
-  bool try_write(OutgoingFrame& frame) { return frames_.empty() && write(frame) == Progress::finished; }
+  /// Writes a frame if nothing is before it and there is room; true if it did.
   bool try_write(const MessageFrame& header, std::span<const std::byte> payload, std::string_view text) {
     return frames_.empty() && write(header, payload, text);
   }
@@ -46,6 +48,7 @@ class MessageOutbox {
     while (!frames_.empty()) {
       const Progress progress = write(frames_.front());
       if (progress == Progress::blocked) return;
+      if (progress == Progress::moved && !frames_.front().takes_turns()) continue;
       OutgoingFrame frame = std::move(frames_.front());
       frames_.pop_front();
       if (progress == Progress::finished) {
@@ -65,9 +68,10 @@ class MessageOutbox {
 
   Progress write(OutgoingFrame& frame);
   bool write(const MessageFrame& header, std::span<const std::byte> payload, std::string_view text);
-  Progress write_data(OutgoingFrame& frame);
+  Progress write_piece(OutgoingFrame& frame, std::size_t most);
 
   MessageLink& link_;
+  SharedWriter writer_;
   std::deque<OutgoingFrame> frames_;
 };
 

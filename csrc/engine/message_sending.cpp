@@ -1,21 +1,34 @@
 // What a MessageExchange sends.
+#include <algorithm>
 #include <utility>
 
+#include "common/chunks.hpp"
 #include "engine/message_exchange.hpp"
 
 namespace allred {
 namespace {
 
+constexpr std::size_t kAlign = 64;
+
 /// Of a send; the sender of an offer adds where it lies.
-MessageFrame header_of(const Message& send, bool is_small) noexcept {
-  const FrameKind kind = !send.refusal.empty() ? FrameKind::refusal : is_small ? FrameKind::eager : FrameKind::offer;
-  return {.kind = kind, .dtype = send.dtype, .tag = send.tag, .count = send.count};
+MessageFrame header_of(const Message& send, FrameKind kind) noexcept {
+  return {.kind = send.refusal.empty() ? kind : FrameKind::refusal,
+          .dtype = send.dtype,
+          .tag = send.tag,
+          .count = send.count};
 }
 
 /// What the receiver gets to hear beside the header.
 std::string text_of(const Message& send) {
   if (!send.refusal.empty()) return send.refusal;
   return send.details == nullptr ? std::string() : send.details->describe();
+}
+
+/// Of the frames that a message is divided evenly among: the receiver copies one while the sender copies the next.
+std::size_t piece_bytes(std::size_t bytes, std::size_t most) noexcept {
+  constexpr std::size_t kPieceBytes = std::size_t{16} << 10;
+  const std::size_t num_pieces = ceil_div(bytes, std::min(kPieceBytes, most / kAlign * kAlign));
+  return round_up(ceil_div(bytes, num_pieces), kAlign);
 }
 
 }  // namespace
@@ -28,20 +41,28 @@ bool MessageExchange::try_send(const Message& message, TraceTime called) {
 
 bool MessageExchange::send_at_once(const Message& message, TraceTime called) {
   Peer& to = peer(message.peer);
-  const MessageFrame header = header_of(message, is_small(message));
-  if (header.kind == FrameKind::offer || !to.outbox.empty()) return false;
+  const MessageFrame header = header_of(message, kind_of(message));
+  const bool is_one_frame = header.kind == FrameKind::eager || header.kind == FrameKind::refusal;
+  if (!is_one_frame || !to.outbox.empty()) return false;
   const auto payload = header.kind == FrameKind::eager ? message.contents() : std::span<const std::byte>{};
   if (!to.outbox.try_write(header, payload, text_of(message))) return false;
   record(message, message.peer, called, false);
   return true;
 }
 
+FrameKind MessageExchange::kind_of(const Message& message) const noexcept {
+  if (is_small(message)) return FrameKind::eager;
+  return message.bytes() <= eager_bytes_ ? FrameKind::first : FrameKind::offer;
+}
+
 OutgoingFrame MessageExchange::frame_of(const WorkPointer& send) {
   const Message& message = send->message();
-  OutgoingFrame frame{header_of(message, is_small(message)), send, text_of(message)};
+  OutgoingFrame frame{header_of(message, kind_of(message)), send, text_of(message)};
   if (frame.header.kind == FrameKind::offer) {
     frame.header.id = ++last_offer_;
     frame.header.address = reinterpret_cast<std::uintptr_t>(message.buffer);
+  } else if (frame.header.kind == FrameKind::first) {
+    frame.header.id = piece_bytes(message.bytes(), max_frame_bytes_);
   }
   return frame;
 }
@@ -57,7 +78,6 @@ void MessageExchange::start_send(const WorkPointer& work) {
   if (frame.header.kind == FrameKind::offer) {
     transfer.stage = MessageTransfer::Stage::offered;
     offers_.emplace(transfer.id, work);
-    if (peer(message.peer).outbox.try_write(frame)) return;
   }
   enqueue(message.peer, std::move(frame));
 }

@@ -19,6 +19,10 @@ constexpr std::chrono::milliseconds kInterruptPeriod{50};
 /// that waits for its own message is quicker than one that has to wake another.
 constexpr std::chrono::microseconds kGrace{200};
 
+/// So often a background thread looks by itself, once in each time of grace, whether it is needed: to be woken for each
+/// message would cost whoever sends or receives it more than the message.
+constexpr int kNaps = 50;
+
 constexpr int kMovesBetweenChecks = 64;
 
 /// Looks, while a thread waits, at what can end messages.
@@ -62,7 +66,8 @@ Messenger::Messenger(const Topology& topology, Monitor& monitor, PointToPointLin
       num_looks_(wait_policy(config.wait, topology, false).polls),
       is_with_peer_(is_with_peer(topology)),
       recorder_(recorder),
-      exchange_(monitor, std::move(links), config.timeout, stream_limit(topology, config.tuning), recorder) {}
+      exchange_(monitor, std::move(links), config.timeout, eager_limit(topology, config.tuning), config.tuning.stream_bytes,
+                recorder) {}
 
 Messenger::~Messenger() {
   for (std::thread& thread : threads_) thread.detach();  // close() takes them; without it the process is on its way out
@@ -113,7 +118,7 @@ std::shared_ptr<MessageWork> Messenger::submit(Message message) {
   validate(message);
   std::shared_ptr<MessageWork> work = start(std::move(message), recorder_.now());
   const std::lock_guard lock(mutex_);
-  if (is_driver_wanted()) wake_background();
+  call_for_driver();
   return work;
 }
 
@@ -164,7 +169,7 @@ class Messenger::Lead {
     const std::lock_guard lock(messenger_.mutex_);
     messenger_.led_ = false;
     if (messenger_.num_followers_ != 0) messenger_.changed_.notify_all();
-    if (messenger_.num_followers_ == 0 && messenger_.is_driver_wanted()) messenger_.wake_background();
+    if (messenger_.num_followers_ == 0) messenger_.call_for_driver();
   }
   explicit operator bool() const noexcept { return owns_; }
 
@@ -191,7 +196,7 @@ void Messenger::follow(const MessageWork& work) {
   changed_.wait_for(lock, kInterruptPeriod, [&] { return work.done() || !led_; });
   --num_followers_;
   // The leader may have left to this thread what it, being done, leaves to others.
-  if (num_followers_ == 0 && is_driver_wanted()) wake_background();
+  if (num_followers_ == 0) call_for_driver();
 }
 
 template <class Enough>
@@ -234,6 +239,10 @@ void Messenger::wake_background() noexcept try {
   monitor_.report(std::current_exception());  // no thread is to be had, and so nothing to rely on
 }
 
+void Messenger::call_for_driver() noexcept {
+  if (is_driver_wanted() && num_napping_ == 0) wake_background();
+}
+
 void Messenger::run_in_background() {
   std::unique_lock lock(mutex_);
   while (!closed_) {
@@ -248,9 +257,17 @@ void Messenger::run_in_background() {
     } else if (is_driver_wanted()) {
       stand_in(lock);
     } else {
-      background_.wait(lock);
+      rest(lock);
     }
   }
+}
+
+void Messenger::rest(std::unique_lock<std::mutex>& lock) {
+  const auto is_needed = [this] { return calls_due_ || closed_ || is_driver_wanted(); };
+  ++num_napping_;
+  for (int nap = 0; nap < kNaps && !is_needed(); ++nap) background_.wait_for(lock, kGrace);
+  --num_napping_;
+  if (!is_needed()) background_.wait(lock);
 }
 
 void Messenger::stand_in(std::unique_lock<std::mutex>& lock) {

@@ -59,6 +59,8 @@ class Messenger : public std::enable_shared_from_this<Messenger> {
   // With mutex_ held.
   bool is_driver_wanted() const noexcept { return !led_ && !backed_ && exchange_.pending() != 0; }
   void wake_background() noexcept;
+  void call_for_driver() noexcept;
+  void rest(std::unique_lock<std::mutex>& lock);
   void stand_in(std::unique_lock<std::mutex>& lock);
   bool look_for_callbacks() noexcept;
   void call_back_next(std::unique_lock<std::mutex>& lock);
@@ -80,7 +82,8 @@ class Messenger : public std::enable_shared_from_this<Messenger> {
   bool backed_ = false;        // a background thread stands in
   bool calling_back_ = false;  // a background thread calls callbacks
   int num_followers_ = 0;
-  int num_ready_ = 0;  // background threads that are not in callbacks
+  int num_ready_ = 0;    // background threads that are not in callbacks
+  int num_napping_ = 0;  // of them, those that look by themselves, soon, whether they are needed
   std::vector<std::thread> threads_;
   std::deque<EndedMessage> called_back_;  // works with callbacks to be called
 };

@@ -130,6 +130,7 @@ consteval KernelTable build_table() {
   put_conversions<Arch, Float8<E5M2>>(table, DType::float8_e5m2);
   table.copy = &CopyLines<Arch>::run;
   table.copy_ahead = &CopyLines<Arch>::run_ahead;
+  table.copy_past = &CopyLines<Arch>::run_past;
   table.quantise = &Quantise<Arch>::run;
   table.dequantise = &Dequantise<Arch>::run;
   table.multiply = &Matrix<Arch>::multiply;

@@ -42,4 +42,8 @@ void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t
   pass_on(destination, bytes);
 }
 
+void copy_past_caches(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept {
+  kernels().copy_past(destination, source, bytes);
+}
+
 }  // namespace allred

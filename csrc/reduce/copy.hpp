@@ -17,4 +17,7 @@ void copy_bytes(std::byte* destination, const std::byte* source, std::size_t byt
 /// another core; so that is asked for ahead of the stores.
 void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
 
+/// As copy_to_shared(), with stores that leave the lines in no cache and take them from none. Release.
+void copy_past_caches(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
+
 }  // namespace allred

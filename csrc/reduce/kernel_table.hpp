@@ -66,6 +66,7 @@ struct KernelTable {
   std::array<Kernel, kDTypes.size()> narrow;
   void (*copy)(std::byte* to, const std::byte* from, std::size_t bytes);
   void (*copy_ahead)(std::byte* to, const std::byte* from, std::size_t bytes);
+  void (*copy_past)(std::byte* to, const std::byte* from, std::size_t bytes);
   void (*quantise)(const QuantiseArgs&);
   void (*dequantise)(const DequantiseArgs&);
   void (*multiply)(const MultiplyArgs&);

@@ -17,7 +17,7 @@ from faults.test_ends import error_when, open_two
 
 import allred
 
-SMALL, LARGE = 8, 100_000
+SMALL, MEDIUM, LARGE = 8, 30_000, 400_000  # elements: in one frame, in several, and after an answer
 GUARD = 77
 
 Use = Callable[[allred.Communicator], Any]
@@ -47,10 +47,20 @@ WAITS: dict[str, tuple[Use, str]] = {
 @pytest.mark.parametrize("received_first", [False, True])
 @pytest.mark.parametrize(
     ("count", "recv_count", "recv_dtype"),
-    [(SMALL, SMALL - 1, "f4"), (SMALL, SMALL, "f8"), (LARGE, SMALL, "f4"), (SMALL, LARGE, "f4"), (LARGE, LARGE, "i4")],
+    [
+        (SMALL, SMALL - 1, "f4"),
+        (SMALL, SMALL, "f8"),
+        (MEDIUM, SMALL, "f4"),
+        (SMALL, MEDIUM, "f4"),
+        (MEDIUM, MEDIUM + 1, "f4"),
+        (LARGE, SMALL, "f4"),
+        (SMALL, LARGE, "f4"),
+        (LARGE, MEDIUM, "f4"),
+        (LARGE, LARGE, "i4"),
+    ],
 )
 def test_messages_that_do_not_fit(count: int, recv_count: int, recv_dtype: str, received_first: bool) -> None:
-    """An error where something is still going on, which is not so for a small send; nothing is written to."""
+    """An error where something is still going on, which is not so for an eager send; nothing is written to."""
 
     def run(comm: allred.Communicator) -> Exception | None:
         other = 1 - comm.rank
@@ -71,8 +81,8 @@ def test_messages_that_do_not_fit(count: int, recv_count: int, recv_dtype: str, 
         if error is not None:
             assert error.rank == other
             assert error.operation.startswith("recv(source=0, tag=2" if comm.rank else "send(to=1, tag=2")
-        exchanged = untouched(LARGE)
-        comm.send(exchanged, other) if comm.rank == 0 else comm.recv(exchanged, other)
+        for exchanged in (untouched(MEDIUM), untouched(LARGE)):
+            comm.send(exchanged, other) if comm.rank == 0 else comm.recv(exchanged, other)
         assert is_usable(comm)
         return error
 

@@ -16,17 +16,22 @@ OFFSETS = (0, 1, 8, 16, 63)
 GUARD = 64
 
 
-@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("way", ["plain", "ahead", "past"])
 @pytest.mark.parametrize("isa", _core.available_isas())
-def test_all_that_is_meant_and_nothing_else(isa: str, ahead: bool) -> None:
+def test_all_that_is_meant_and_nothing_else(isa: str, way: str) -> None:
     data = np.random.default_rng(1).integers(1, 256, max(SIZES) + GUARD, np.uint8)
     for size, source, offset in product(SIZES, OFFSETS, OFFSETS):
         room = np.zeros(size + 2 * GUARD + max(OFFSETS), np.uint8)
         first = GUARD + offset
-        _core.copy(room[first : first + size], data[source : source + size], ahead=ahead, isa=isa)
+        _core.copy(room[first : first + size], data[source : source + size], way=way, isa=isa)
         np.testing.assert_array_equal(room[first : first + size], data[source : source + size])
         assert not room[:first].any()
         assert not room[first + size :].any()
+
+
+def test_an_unknown_way_is_refused() -> None:
+    with pytest.raises(allred.InvalidArgumentError, match="way='through': expected 'plain', 'ahead' or 'past'"):
+        _core.copy(np.zeros(4, np.uint8), np.zeros(4, np.uint8), way="through")
 
 
 def test_sizes_that_differ_are_refused() -> None:

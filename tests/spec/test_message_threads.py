@@ -13,7 +13,7 @@ from spec.cases import SANITIZED
 import allred
 
 ROUNDS = 20 if SANITIZED else 200
-COUNTS = [2, 10_000]
+COUNTS = [2, 10_000, 150_000]  # in one frame, in several, and after an answer
 SOON = 10.0
 
 
@@ -58,7 +58,7 @@ def test_threads_of_one_communicator(count: int) -> None:
     allred.run_threads(run, 2, timeout=60)
 
 
-@pytest.mark.parametrize("count", [1, 1000, 10_000])
+@pytest.mark.parametrize("count", [1, 1000, 10_000, 150_000])
 def test_a_send_goes_behind_those_that_wait_for_room(count: int) -> None:
     """More messages are started than a link holds, and the next are sent while the peer makes room."""
     num_messages, num_threads = 40, 4

@@ -10,9 +10,12 @@ from spec.cases import SANITIZED
 from spec.values import exact_array, generator
 
 import allred
+from allred import _core
 
-EAGER_BYTES = (32 << 10) - 32  # the largest message that travels in one frame
-COUNTS = [0, 1, 2, 7, 8, 9, 4095, *range(EAGER_BYTES - 2, EAGER_BYTES + 3), 65_537, (3 << 20) + 1]
+FRAME_BYTES = (32 << 10) - 96  # the largest message that travels in one frame
+EAGER_BYTES = _core.complete_tuning({})["eager_bytes"]  # the largest that is sent without being asked for
+NEAR_LIMITS = [limit + each for limit in (FRAME_BYTES, EAGER_BYTES) for each in range(-2, 3)]
+COUNTS = [0, 1, 2, 7, 8, 9, 4095, *NEAR_LIMITS, 65_537, (3 << 20) + 1]
 MANY = 40 if SANITIZED else 400
 
 
@@ -74,7 +77,7 @@ def test_what_is_sent_may_be_read_only_and_reused_at_once() -> None:
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_messages_of_one_tag_keep_their_order(asynchronous: bool) -> None:
     """Small ones and large ones among each other."""
-    counts = [1, 20_000, 3, 50_000, 2, 2, 7_000] * (MANY // 40)
+    counts = [1, 20_000, 3, 50_000, 150_000, 2, 2, 7_000] * (MANY // 40)
 
     def run(comm: allred.Communicator) -> None:
         arrays = [np.full(count, idx if comm.rank == 0 else -1, np.int64) for idx, count in enumerate(counts)]
@@ -92,7 +95,7 @@ def test_messages_of_one_tag_keep_their_order(asynchronous: bool) -> None:
     allred.run_threads(run, 2, timeout=60)
 
 
-@pytest.mark.parametrize("count", [4, 30_000])
+@pytest.mark.parametrize("count", [4, 30_000, 150_000])
 def test_tags_may_be_received_in_any_order(count: int) -> None:
     tags = list(range(10))
 
@@ -106,6 +109,30 @@ def test_tags_may_be_received_in_any_order(count: int) -> None:
             array = np.zeros(count, np.int64)
             comm.recv(array, 0, tag)
             assert (array == numbered(tag, count)).all()
+
+    allred.run_threads(run, 2, timeout=60)
+
+
+def test_messages_in_several_frames_may_come_before_their_recvs() -> None:
+    """Whole, and in part: the link has no room for the last while nobody takes what is before it."""
+    counts = [60_000, 5_000, 65_000, 5, 60_000]
+
+    def run(comm: allred.Communicator) -> None:
+        if comm.rank == 0:
+            works = [comm.send(numbered(tag, count), 1, tag, async_op=True) for tag, count in enumerate(counts)]
+            for work in works:
+                work.wait()
+            return
+        comm.recv(small := numbered(-9), 0, tag=3)  # keeps those before it
+        assert (small == numbered(3)).all()
+        late = np.zeros(counts[4], np.int64)
+        last = comm.recv(late, 0, tag=4, async_op=True)
+        for tag in (2, 0, 1):
+            array = np.zeros(counts[tag], np.int64)
+            comm.recv(array, 0, tag)
+            assert (array == numbered(tag, counts[tag])).all()
+        last.wait()
+        assert (late == numbered(4, counts[4])).all()
 
     allred.run_threads(run, 2, timeout=60)
 
@@ -130,7 +157,7 @@ def test_a_small_message_passes_a_large_one() -> None:
     allred.run_threads(run, 2, timeout=60)
 
 
-@pytest.mark.parametrize("count", [5, 20_000])
+@pytest.mark.parametrize("count", [5, 20_000, 150_000])
 def test_recv_from_any_rank_says_from_which(count: int) -> None:
     size, rounds = 5, 10
 

@@ -19,8 +19,10 @@ BUSY_LIMIT = 8 << 20
 
 _RANKS = 2
 _BLOCK_BYTES = 512  # of st_blocks
-_EAGER = 8000  # float32 that fill a slot of a channel
-_CHANNEL_SLOTS = 8
+_CALLS = 30  # so many use all mailboxes
+_MAILBOX = 1 << 14  # float32 that fill one
+_MESSAGES = 80  # so many, of which each fills a frame, go all the way round a channel
+_FRAME = 8000  # float32
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ def computed(ranks: int, staging_bytes: int) -> Footprint:
     """What the layout makes of it."""
     parts = _core.shared_memory_bytes(ranks, staging_bytes)
     channels = (ranks - 1) * parts["channel"]
-    return Footprint(parts["start"], parts["start"] + parts["staging"] + parts["messages"] + channels)
+    small = parts["start"] + parts["small_mailboxes"]
+    large = parts["start"] + parts["mailboxes"] + parts["staging"]
+    return Footprint(small, large + parts["messages"] + channels)
 
 
 def measured(config: Config) -> Footprint:
@@ -48,17 +52,19 @@ def measured(config: Config) -> Footprint:
     before = _memory_files()
 
     def use(communicator: allred.Communicator) -> Footprint:
-        for collective in (communicator.all_reduce, communicator.broadcast):
-            collective(np.zeros(256, np.float32))
+        for _ in range(_CALLS):
+            communicator.all_reduce(np.zeros(256, np.float32))
         communicator.barrier()
         small = _reserved(before)
         communicator.barrier()
         large = np.zeros(2 << 20, np.float32)
+        for _ in range(_CALLS):
+            communicator.all_reduce(large[:_MAILBOX])
         communicator.all_reduce(large)
         communicator.all_gather(large[: 1 << 18])
         communicator.all_to_all(large.reshape(_RANKS, -1))
         peer = 1 - communicator.rank
-        for message in (large, *[large[:_EAGER]] * _CHANNEL_SLOTS):
+        for message in (large, *[large[:4]] * _MESSAGES, *[large[:_FRAME]] * _MESSAGES):
             sent = communicator.send(message, peer, async_op=True)
             communicator.recv(np.empty_like(message), peer)
             sent.wait()

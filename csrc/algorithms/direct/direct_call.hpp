@@ -15,6 +15,7 @@
 #include "common/reduce_op.hpp"
 #include "reduce/copy.hpp"
 #include "reduce/reduction.hpp"
+#include "reduce/shared_writer.hpp"
 #include "transport/peer_memory.hpp"
 
 namespace allred {
@@ -32,6 +33,7 @@ struct DirectCall {
   std::size_t count;
   const std::byte* input;
   std::byte* output;
+  SharedWriter& writer;                     // into memory that peers only read
   const Reduction& reduction;               // of a collective that reduces
   std::size_t chunk_bytes;                  // of its staging memory a rank fills at a time; the same on all ranks
   std::uint64_t& round;                     // rounds of staging this communicator has been through
@@ -95,17 +97,22 @@ struct DirectCall {
   }
 };
 
-/// Staging memory as a ring of slots: round k lives in slot k mod kDepth of each rank.
+/// Staging memory as a ring of slots. Round k may use its slot once round k - kDepth is over.
 class StagingRing {
  public:
   static constexpr std::size_t kDepth = 3;
 
+  /// Where the rounds' slots lie. A line that its reader still has in its cache takes some times as long to write
+  /// again, so slots that peers only read rotate through all of the staging memory, which is more than a core's own
+  /// caches hold. Slots to which peers write, too, come back without that, and are better where they were: in the cache.
+  enum class Slots : std::uint8_t { all, few };
+
   /// Slots of the call's chunk_bytes; of `least_bytes` or more, and of a cache line a rank, where there is room.
-  explicit StagingRing(DirectCall& call, std::size_t least_bytes = 0);
+  StagingRing(DirectCall& call, Slots slots, std::size_t least_bytes = 0);
 
   std::size_t slot_bytes() const noexcept { return slot_bytes_; }
   std::byte* slot(int peer, std::uint64_t round) const noexcept {
-    return call_.memory.staging(peer) + ((first_ + round) % kDepth) * slot_bytes_;
+    return call_.memory.staging(peer) + ((first_ + round) % num_slots_) * slot_bytes_;
   }
   /// The value that a flag takes in round `round` of this call.
   std::uint64_t epoch(std::uint64_t round) const noexcept { return first_ + round + 1; }
@@ -114,6 +121,7 @@ class StagingRing {
   DirectCall& call_;
   std::uint64_t first_;
   std::size_t slot_bytes_;
+  std::size_t num_slots_;
 };
 
 }  // namespace allred

@@ -24,7 +24,7 @@ struct Part {
 
 class Exchange {
  public:
-  explicit Exchange(DirectCall& call) : call_(call), traffic_(call), ring_(call) {
+  explicit Exchange(DirectCall& call) : call_(call), traffic_(call), ring_(call, StagingRing::Slots::all) {
     const int self = call.rank();
     call.for_each_peer([&](int peer) {
       append(outgoing_, peer, self, peer);
@@ -82,7 +82,7 @@ class Exchange {
     std::byte* slot = ring_.slot(call_.rank(), round);
     for (const Part& part : outgoing_) {
       if (round >= part.rounds()) continue;
-      copy_to_shared(slot + part.offset, call_.input_block(part.peer) + part.done(round), part.bytes_in(round));
+      call_.writer.write(slot + part.offset, call_.input_block(part.peer) + part.done(round), part.bytes_in(round));
     }
     call_.memory.signal(Flag::staged, ring_.epoch(round));
   }

@@ -9,7 +9,7 @@ namespace {
 class Rounds {
  public:
   /// `parts`: how many ranges of elements a stager puts side by side in its slot.
-  Rounds(DirectCall& call, std::size_t parts) : call_(call), ring_(call) {
+  Rounds(DirectCall& call, std::size_t parts) : call_(call), ring_(call, StagingRing::Slots::all) {
     constexpr std::size_t kAlign = 64;
     part_bytes_ = std::max(ring_.slot_bytes() / parts / kAlign, std::size_t{1}) * kAlign;
     round_count_ = part_bytes_ / call.element_bytes();
@@ -68,7 +68,7 @@ void staged_broadcast(DirectCall& call) {
   rounds.run(
       is_root,
       [&](Chunk chunk, std::byte* slot) {
-        copy_to_shared(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+        call.writer.write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
       },
       [&](Chunk chunk, std::uint64_t round) {
         const std::byte* source =
@@ -83,7 +83,7 @@ void staged_reduce(DirectCall& call) {
   rounds.run(
       !is_root,
       [&](Chunk chunk, std::byte* slot) {
-        copy_to_shared(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+        call.writer.write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
       },
       [&](Chunk chunk, std::uint64_t round) {
         if (!is_root) return;
@@ -101,7 +101,7 @@ void staged_all_gather(DirectCall& call) {
   rounds.run(
       true,
       [&](Chunk chunk, std::byte* slot) {
-        copy_to_shared(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+        call.writer.write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
       },
       [&](Chunk chunk, std::uint64_t round) {
         const std::size_t offset = rounds.bytes(chunk.offset);
@@ -119,7 +119,7 @@ void staged_reduce_scatter(DirectCall& call) {
       true,
       [&](Chunk chunk, std::byte* slot) {
         call.for_each_peer([&](int peer) {
-          copy_to_shared(slot + static_cast<std::size_t>(peer) * rounds.part_bytes(),
+          call.writer.write(slot + static_cast<std::size_t>(peer) * rounds.part_bytes(),
                          call.input_block(peer) + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
         });
       },

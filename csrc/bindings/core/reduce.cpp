@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,13 +68,19 @@ void narrow_buffer(const py::buffer& destination, const py::buffer& source, cons
   narrow(output.data(), static_cast<const float*>(input.data()), count, narrow_dtype, isa_of(isa));
 }
 
-void copy_buffer(const py::buffer& destination, const py::buffer& source, bool ahead, const std::string& isa) {
+void copy_buffer(const py::buffer& destination, const py::buffer& source, const std::string& way,
+                 const std::string& isa) {
   const BufferBytes output(destination, BufferBytes::Access::write);
   const BufferBytes input(source, BufferBytes::Access::read);
   check_count(input.size(), output.size());
   const KernelTable& kernels = kernels_of(isa_of(isa));
-  const auto copy = ahead ? kernels.copy_ahead : kernels.copy;
-  copy(static_cast<std::byte*>(output.data()), static_cast<const std::byte*>(input.data()), input.size());
+  const std::map<std::string, decltype(kernels.copy)> ways = {
+      {"plain", kernels.copy}, {"ahead", kernels.copy_ahead}, {"past", kernels.copy_past}};
+  const auto found = ways.find(way);
+  if (found == ways.end()) {
+    throw Error(ErrorCode::invalid_argument, "way='" + way + "': expected 'plain', 'ahead' or 'past'");
+  }
+  found->second(static_cast<std::byte*>(output.data()), static_cast<const std::byte*>(input.data()), input.size());
 }
 
 std::vector<std::string> isa_names() {
@@ -95,9 +102,10 @@ void register_reduce(py::module_& module) {
              "Converts a float narrower than float32 (`dtype`) in `source` to float32 in `destination`.");
   module.def("narrow", &narrow_buffer, py::arg("destination"), py::arg("source"), py::arg("dtype"), py::kw_only(),
              py::arg("isa") = "auto", "Rounds float32 in `source` to a narrower float (`dtype`), to nearest even.");
-  module.def("copy", &copy_buffer, py::arg("destination"), py::arg("source"), py::kw_only(), py::arg("ahead") = false,
+  module.def("copy", &copy_buffer, py::arg("destination"), py::arg("source"), py::kw_only(), py::arg("way") = "plain",
              py::arg("isa") = "auto",
-             "Copies as many bytes to another place, with `ahead` taking lines from other cores ahead of the stores.");
+             "Copies as many bytes to another place: 'ahead' takes lines from other cores ahead of the stores, and 'past' "
+             "stores past the caches.");
   module.def("available_isas", &isa_names, "The instruction sets this machine can reduce with, slowest first.");
   module.def("best_isa", [] { return std::string(name(best_isa())); }, "The instruction set that isa='auto' means.");
 }

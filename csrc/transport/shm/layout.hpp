@@ -1,12 +1,13 @@
 // What lies where in the memory that the ranks of one host share.
 //
-//   header | lane 0: rank 0: control, channel controls, mailbox x 2, staging, channels to 0..size-1 | rank 1: ... | ...
+//   header | lane 0: rank 0: control, channel controls, mailboxes, staging, channels to 0..size-1 | rank 1: ... | ...
 //          | lane 1: ...
 //
 // A lane is all that one stream of calls needs, so that several streams do not meet. A rank reserves its own parts, and
-// so its memory is near it: those of lane 0 up to the mailboxes at start, the rest when first used.
+// so its memory is near it: the control of lane 0 at start, the rest when first used.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +19,22 @@ namespace allred::shm {
 
 inline constexpr std::size_t kCacheLine = 64;
 inline constexpr std::size_t kPage = 4096;
+
+// Successive calls use different mailboxes, so many that together they are larger than a core's own caches: a line that
+// its reader still has takes some times as long to write again. A stride that is no power of two, so that the
+// beginnings of all of them are in those caches at once.
+inline constexpr std::size_t kMailboxes = 24;
 inline constexpr std::size_t kMailboxBytes = std::size_t{64} << 10;
-inline constexpr std::size_t kChannelSlots = 8;
-inline constexpr std::size_t kChannelSlotBytes = std::size_t{32} << 10;
+inline constexpr std::size_t kMailboxStride = kMailboxBytes + kPage + 5 * kCacheLine;
+
+// A channel has slots for small messages, which fit a page each, and a ring for large ones. The ring should be larger
+// than a core's own caches: a line that its reader still has takes some times as long to write again.
+inline constexpr std::size_t kSmallSlots = 8;
+inline constexpr std::size_t kSmallSlotBytes = kPage;
+inline constexpr std::size_t kMostInChannel = 28;  // messages
+inline constexpr std::size_t kLeastRingBytes = std::size_t{160} << 10;
+inline constexpr std::size_t kMostRingBytes = std::size_t{2} << 20;
+inline constexpr std::size_t kRingsBytes = std::size_t{3} << 20;  // of a rank's channels together, if that is enough
 
 /// Lane 0 is for the program's collectives, those that follow for collectives called when others are done, one level of
 /// nesting each, and the last for messages between two ranks.
@@ -61,14 +75,34 @@ struct Control {
   std::atomic<std::uint64_t> last_sequence, last_call, last_count;  // the last post, for error messages
 };
 
+/// How long a message in a channel is, and whether it is in the ring. So short that those of all messages under way
+/// share a line with their number.
+class MessagePlace {
+ public:
+  static constexpr std::size_t kMostBytes = (std::size_t{1} << 15) - kCacheLine;
+
+  MessagePlace() = default;
+  MessagePlace(std::size_t bytes, bool is_in_ring) noexcept
+      : word_(static_cast<std::uint16_t>(bytes | (is_in_ring ? kInRing : 0))) {}
+
+  std::size_t bytes() const noexcept { return word_ & ~kInRing; }
+  bool is_in_ring() const noexcept { return (word_ & kInRing) != 0; }
+
+ private:
+  static constexpr std::size_t kInRing = std::size_t{1} << 15;
+
+  std::uint16_t word_ = 0;
+};
+
 /// One direction of a MessageLink, in the sender's part: `head` counts messages sent, `tail` messages taken; `word` is
 /// both ranks'.
 struct ChannelControl {
   alignas(kCacheLine) std::atomic<std::uint64_t> head;
-  std::uint32_t bytes[kChannelSlots];
+  MessagePlace places[kMostInChannel];
   alignas(kCacheLine) std::atomic<std::uint64_t> tail;
   alignas(kCacheLine) std::atomic<std::uint64_t> word;
 };
+static_assert(sizeof(ChannelControl) == 3 * kCacheLine);
 
 /// Offsets within one lane, from the number of local ranks and the size of a staging memory.
 class Layout {
@@ -87,24 +121,41 @@ class Layout {
   std::size_t channel_control(std::size_t from, std::size_t to) const noexcept {
     return control(from) + sizeof(Control) + to * sizeof(ChannelControl);
   }
-  std::size_t mailbox(std::size_t rank) const noexcept { return control(rank) + control_bytes(); }
-  std::size_t staging(std::size_t rank) const noexcept { return mailbox(rank) + 2 * kMailboxBytes; }
+  /// That of the call of that number.
+  std::size_t mailbox(std::size_t rank, std::uint64_t sequence) const noexcept {
+    return control(rank) + control_bytes() + sequence % kMailboxes * kMailboxStride;
+  }
+  std::size_t staging(std::size_t rank) const noexcept { return control(rank) + control_bytes() + mailboxes_bytes(); }
   std::size_t channel(std::size_t from, std::size_t to) const noexcept {
-    return staging(from) + staging_bytes_ + to * kChannelBytes;
+    return staging(from) + staging_bytes_ + to * channel_bytes();
   }
   /// Of all lanes.
   std::size_t total_bytes() const noexcept { return sizeof(Header) + kLanes * size_ * rank_bytes(); }
 
-  /// What a rank reserves before it uses a lane, from its control on: for messages, and for collectives.
+  /// What a rank reserves before it uses a lane.
   std::size_t control_bytes() const noexcept {
     return round_up(sizeof(Control) + size_ * sizeof(ChannelControl), kPage);
   }
-  std::size_t collective_bytes() const noexcept { return control_bytes() + 2 * kMailboxBytes; }
+  static constexpr std::size_t mailboxes_bytes() noexcept { return round_up(kMailboxes * kMailboxStride, kPage); }
+  /// The pages that hold a mailbox, as far as `bytes` of it are used, from the beginning of the first to the end of the
+  /// last.
+  Chunk mailbox_pages(std::size_t rank, std::uint64_t sequence, std::size_t bytes) const noexcept {
+    const std::size_t begin = mailbox(rank, sequence);
+    const std::size_t first = begin / kPage * kPage;
+    return {first, round_up(begin + bytes, kPage) - first};
+  }
 
-  static constexpr std::size_t kChannelBytes = kChannelSlots * kChannelSlotBytes;
+  /// Of each of a rank's channels: the more of them there are, the less.
+  std::size_t ring_bytes() const noexcept {
+    const std::size_t share = kRingsBytes / std::max<std::size_t>(size_ - 1, 1) / kPage * kPage;
+    return std::clamp(share, kLeastRingBytes, kMostRingBytes);
+  }
+  std::size_t channel_bytes() const noexcept { return kSmallSlots * kSmallSlotBytes + ring_bytes(); }
 
  private:
-  std::size_t rank_bytes() const noexcept { return collective_bytes() + staging_bytes_ + size_ * kChannelBytes; }
+  std::size_t rank_bytes() const noexcept {
+    return control_bytes() + mailboxes_bytes() + staging_bytes_ + size_ * channel_bytes();
+  }
 
   std::size_t size_;
   std::size_t staging_bytes_;

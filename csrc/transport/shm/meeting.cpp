@@ -196,17 +196,20 @@ void await_attached(const std::shared_ptr<Segment>& segment, const FaultBoard& b
   }
 }
 
-/// In a mailbox that is not used before the second call, when all ranks have read it.
-void write_info(const Segment& segment, const RankInfo& info) {
+/// In a mailbox that the first calls do not use, and so not before all ranks have read it.
+constexpr std::uint64_t kInfoMailbox = 0;
+
+void write_info(Segment& segment, const RankInfo& info) {
   const std::string text = encode(info);
   const std::uint64_t bytes = std::min(text.size(), kMailboxBytes - sizeof(bytes));
-  std::byte* const to = segment.mailbox(segment.rank());
+  segment.reserve_mailbox(kInfoMailbox, sizeof(bytes) + bytes);
+  std::byte* const to = segment.mailbox(segment.rank(), kInfoMailbox);
   std::memcpy(to, &bytes, sizeof(bytes));
   std::memcpy(to + sizeof(bytes), text.data(), bytes);
 }
 
 RankInfo read_info(const Segment& segment, int rank) {
-  const std::byte* const from = segment.mailbox(rank);
+  const std::byte* const from = segment.mailbox(rank, kInfoMailbox);
   std::uint64_t bytes = 0;
   std::memcpy(&bytes, from, sizeof(bytes));
   return decode_rank_info({reinterpret_cast<const char*>(from) + sizeof(bytes), bytes});
@@ -218,12 +221,12 @@ Topology attach_together(const std::shared_ptr<Segment>& segment, const RankInfo
   SegmentFaultBoard board(segment);
   const int own = segment->rank();
   try {
-    segment->reserve_for_collectives();
+    segment->reserve_control();
+    write_info(*segment, info);
   } catch (const Error& error) {
     board.raise({error.code(), own, own, named(static_cast<std::size_t>(own)) + " could not start: " + error.what()});
     throw;
   }
-  write_info(*segment, info);
   segment->control(own).stage.store(Control::kAttached);  // before ring() looks who sleeps
   ring(*segment);
   Topology topology{.rank = own, .ranks = {}};

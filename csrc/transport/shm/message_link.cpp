@@ -5,49 +5,53 @@
 #include "transport/shm/doorbell.hpp"
 
 namespace allred::shm {
-namespace {
-
-constexpr std::size_t slot_of(std::uint64_t message) noexcept { return message % kChannelSlots; }
-
-}  // namespace
-
 SegmentMessageLink::SegmentMessageLink(std::shared_ptr<Segment> segment, int peer)
     : segment_(std::move(segment)),
       peer_(peer),
       outgoing_(segment_->channel_control(segment_->rank(), peer)),
       incoming_(segment_->channel_control(peer, segment_->rank())),
-      outgoing_slots_(segment_->channel(segment_->rank(), peer)),
-      incoming_slots_(segment_->channel(peer, segment_->rank())) {}
+      outgoing_memory_(segment_->channel(segment_->rank(), peer)),
+      incoming_memory_(segment_->channel(peer, segment_->rank())),
+      most_in_ring_(std::min(segment_->layout().ring_bytes() / MessagePlace::kMostBytes - 1, kMostInChannel)),
+      outgoing_ring_(segment_->layout().ring_bytes()),
+      incoming_ring_(segment_->layout().ring_bytes()) {}
 
 std::optional<std::span<std::byte>> SegmentMessageLink::reserve(std::size_t bytes) {
-  if (sent_ - taken_by_peer_ == kChannelSlots) {
+  is_in_ring_ = bytes > kSmallSlotBytes;
+  const std::size_t most = is_in_ring_ ? most_in_ring_ : kSmallSlots;
+  if (sent_ - taken_by_peer_ >= most) {
     // Not each time: the peer writes to that line, and to fetch it takes as long as to send a small message. Acquire:
     // pairs with the release in the peer's pop(), after which the slots are this rank's again.
     taken_by_peer_ = outgoing_.tail.load(std::memory_order_acquire);
   }
-  if (sent_ - taken_by_peer_ == kChannelSlots) return std::nullopt;
-  const std::size_t slot = slot_of(sent_);
-  const std::size_t room = std::min(bytes, kChannelSlotBytes);
-  if (reserved_[slot] < room) {
-    reserved_[slot] = round_up(room, kPage);
-    segment_->reserve_channel(peer_, slot * kChannelSlotBytes, reserved_[slot]);
+  if (sent_ - taken_by_peer_ >= most) return std::nullopt;
+  const std::size_t room = std::min(bytes, max_message_bytes());
+  const std::size_t offset = is_in_ring_ ? outgoing_ring_.offset() : small_slot(sent_);
+  std::size_t& backed_end = is_in_ring_ ? backed_ring_end_ : backed_slots_end_;
+  if (room != 0 && offset + room > backed_end) {
+    const std::size_t begin = std::max(offset / kPage * kPage, backed_end);
+    backed_end = round_up(offset + room, kPage);
+    segment_->reserve_channel(peer_, begin, backed_end - begin);
   }
-  return std::span(outgoing_slots_ + slot * kChannelSlotBytes, room);
+  return std::span(outgoing_memory_ + offset, room);
 }
 
 void SegmentMessageLink::commit(std::size_t bytes) {
-  outgoing_.bytes[slot_of(sent_)] = static_cast<std::uint32_t>(bytes);
+  outgoing_.places[index(sent_)] = MessagePlace(bytes, is_in_ring_);
+  if (is_in_ring_) outgoing_ring_.pass(bytes);
   outgoing_.head.store(++sent_, std::memory_order_release);  // pairs with the acquire in front()
   ring_if_anyone_sleeps(*segment_);
 }
 
 std::optional<std::span<const std::byte>> SegmentMessageLink::front() {
   if (incoming_.head.load(std::memory_order_acquire) == taken_) return std::nullopt;
-  const std::size_t slot = slot_of(taken_);
-  return std::span(incoming_slots_ + slot * kChannelSlotBytes, incoming_.bytes[slot]);
+  const MessagePlace place = incoming_.places[index(taken_)];
+  return std::span(incoming_memory_ + (place.is_in_ring() ? incoming_ring_.offset() : small_slot(taken_)), place.bytes());
 }
 
 void SegmentMessageLink::pop() {
+  const MessagePlace place = incoming_.places[index(taken_)];
+  if (place.is_in_ring()) incoming_ring_.pass(place.bytes());
   incoming_.tail.store(++taken_, std::memory_order_release);  // pairs with the acquire in reserve()
   ring_if_anyone_sleeps(*segment_);
 }

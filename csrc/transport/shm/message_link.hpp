@@ -1,4 +1,4 @@
-// MessageLink over a Segment: two rings of slots, one a direction.
+// MessageLink over a Segment: a channel for each direction.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@ class SegmentMessageLink final : public MessageLink {
   /// Memory of the sending direction is reserved as far as messages need it.
   SegmentMessageLink(std::shared_ptr<Segment> segment, int peer);
 
-  std::size_t max_message_bytes() const noexcept override { return kChannelSlotBytes; }
+  std::size_t max_message_bytes() const noexcept override { return MessagePlace::kMostBytes; }
   std::optional<std::span<std::byte>> reserve(std::size_t bytes) override;
   void commit(std::size_t bytes) override;
   std::optional<std::span<const std::byte>> front() override;
@@ -25,14 +25,41 @@ class SegmentMessageLink final : public MessageLink {
   void ring() override;
 
  private:
+  /// Where the messages in a ring lie: both ranks compute it alike. There is room for the largest message from there on.
+  class RingCursor {
+   public:
+    explicit RingCursor(std::size_t ring_bytes) noexcept : last_(ring_bytes - MessagePlace::kMostBytes) {}
+
+    std::size_t offset() const noexcept { return kSmallSlots * kSmallSlotBytes + place_; }
+    void pass(std::size_t bytes) noexcept {
+      place_ = round_up(place_ + bytes, kCacheLine);
+      if (place_ > last_) place_ = 0;
+    }
+
+   private:
+    std::size_t last_;
+    std::size_t place_ = 0;
+  };
+
+  static constexpr std::size_t index(std::uint64_t message) noexcept { return message % kMostInChannel; }
+  static constexpr std::size_t small_slot(std::uint64_t message) noexcept {
+    return message % kSmallSlots * kSmallSlotBytes;
+  }
+
   std::shared_ptr<Segment> segment_;
   int peer_;
   ChannelControl& outgoing_;
   ChannelControl& incoming_;
-  std::byte* outgoing_slots_;
-  const std::byte* incoming_slots_;
-  std::array<std::size_t, kChannelSlots> reserved_{};  // bytes of each outgoing slot
-  std::uint64_t sent_ = 0;                             // this rank's own copies of outgoing head and incoming tail
+  std::byte* outgoing_memory_;
+  const std::byte* incoming_memory_;
+  const std::size_t most_in_ring_;  // messages; there is room for so many of any size
+  RingCursor outgoing_ring_;
+  RingCursor incoming_ring_;
+  bool is_in_ring_ = false;          // what was reserved
+  // Up to which offset the outgoing slots and the outgoing ring have memory.
+  std::size_t backed_slots_end_ = 0;
+  std::size_t backed_ring_end_ = 0;
+  std::uint64_t sent_ = 0;  // this rank's own copies of outgoing head and incoming tail
   std::uint64_t taken_ = 0;
   std::uint64_t taken_by_peer_ = 0;  // outgoing tail when last looked at
 };

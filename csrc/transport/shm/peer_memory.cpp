@@ -43,6 +43,13 @@ PeerMemory::LastPost SegmentPeerMemory::last_post(int peer) const noexcept {
           {control.last_call.load(std::memory_order_relaxed), control.last_count.load(std::memory_order_relaxed)}};
 }
 
+void SegmentPeerMemory::reserve_mailbox(std::uint64_t sequence, std::size_t bytes) {
+  std::size_t& reserved = reserved_mailboxes_[sequence % kMailboxes];
+  if (bytes <= reserved) return;
+  segment_->reserve_mailbox(sequence, bytes);
+  reserved = bytes;
+}
+
 void SegmentPeerMemory::reserve_staging() {
   if (staging_reserved_) return;
   segment_->reserve_staging();

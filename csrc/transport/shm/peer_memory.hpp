@@ -1,6 +1,7 @@
 // PeerMemory over a Segment.
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "transport/peer_memory.hpp"
@@ -20,8 +21,9 @@ class SegmentPeerMemory final : public PeerMemory {
   LastPost last_post(int peer) const noexcept override;
 
   std::byte* mailbox(int peer, std::uint64_t sequence) noexcept override {
-    return segment_->mailbox(peer) + (sequence % 2) * kMailboxBytes;
+    return segment_->mailbox(peer, sequence);
   }
+  void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) override;
   std::size_t mailbox_bytes() const noexcept override { return kMailboxBytes; }
 
   void reserve_staging() override;
@@ -35,6 +37,7 @@ class SegmentPeerMemory final : public PeerMemory {
 
  private:
   std::shared_ptr<Segment> segment_;
+  std::array<std::size_t, kMailboxes> reserved_mailboxes_{};  // bytes of each
   bool staging_reserved_ = false;
 };
 

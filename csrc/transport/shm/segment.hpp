@@ -32,16 +32,19 @@ class Segment {
   ChannelControl& channel_control(int from, int to) const noexcept {
     return at<ChannelControl>(layout_.channel_control(index(from), index(to)));
   }
-  std::byte* mailbox(int rank) const noexcept { return memory_->lanes().data() + layout_.mailbox(index(rank)); }
+  std::byte* mailbox(int rank, std::uint64_t sequence) const noexcept {
+    return memory_->lanes().data() + layout_.mailbox(index(rank), sequence);
+  }
   std::byte* staging(int rank) const noexcept { return memory_->lanes().data() + layout_.staging(index(rank)); }
   std::byte* channel(int from, int to) const noexcept {
     return memory_->lanes().data() + layout_.channel(index(from), index(to));
   }
 
-  /// Back this rank's own parts with memory: before it uses the lane at all, and then before it uses the part.
-  void reserve_for_messages() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
-  void reserve_for_collectives() {
-    memory_->lanes().reserve(layout_.control(index(rank_)), layout_.collective_bytes());
+  /// Back this rank's own parts with memory: its control before it uses the lane at all, the others before it uses them.
+  void reserve_control() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
+  void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) {
+    const Chunk pages = layout_.mailbox_pages(index(rank_), sequence, bytes);
+    memory_->lanes().reserve(pages.offset, pages.count);
   }
   void reserve_staging() { memory_->lanes().reserve(layout_.staging(index(rank_)), layout_.staging_bytes()); }
   void reserve_channel(int to, std::size_t offset, std::size_t bytes) {

@@ -11,7 +11,7 @@ from start import argument, communicator, say, say_error
 
 import allred
 
-COUNTS = [8_187, 100_003, 3_000_017]
+COUNTS = [8_187, 100_003, 300_017, 3_000_017]  # the last two are offered
 GUARD = 3
 
 reading, writing = argument(1, "permitted"), argument(2, "permitted")
