@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from math import exp, log
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any, Literal
 
 from allred.cli.bench.peers import PEERS, Missing, find
@@ -18,9 +19,11 @@ from targets.measurement import NotMeasurable, Raw
 Record = dict[str, Any]
 State = Literal["near", "far"]  # whether the ranks' cores share a last-level cache just now
 STATES: tuple[State, ...] = ("near", "far")
-# A flag's time to another core and back: at most, and at least, where they do and where they do not.
-NEAR_US, FAR_US = 0.65, 0.7
 LEAST_BLOCKS = 3  # that a median is of
+# A flag's time to another core and back, where a run does not show two: longer where the cores share no cache.
+ONLY_BOUNDARY_US = 0.45
+APART = 1.8  # so many times as long as the other is a time that tells the states apart
+MARGIN = 1.05  # about the boundary, where no state is certain
 MPI = ("openmpi", "mpich", "intelmpi", "oneccl")
 
 
@@ -60,31 +63,51 @@ def time_of(
     """Microseconds a call of a library, in one state of the machine or in all; None where it was not measured."""
     wanted = {"name": name, "memory": memory, "placement": placement}
     found = [line for line in record["libraries"] if wanted.items() <= line.items()]
-    return _median(found[0], state) if found else None
+    return _median(record, found[0], state) if found else None
 
 
 def floor_of(record: Record, name: str, state: State | None = None) -> float | None:
     """Microseconds of one of the machine's floors."""
-    return next((_median(floor, state) for floor in record["floors"] if floor["name"] == name), None)
+    return next((_median(record, floor, state) for floor in record["floors"] if floor["name"] == name), None)
 
 
 def fastest_exchange(record: Record, state: State | None = None) -> float | None:
     """Microseconds of the fastest reference exchange."""
     exchanges = [floor for floor in record["floors"] if floor["name"].startswith("exchange")]
-    times = [_median(floor, state) for floor in exchanges]
+    times = [_median(record, floor, state) for floor in exchanges]
     return min((time for time in times if time is not None), default=None)
 
 
-def _median(line: Record, state: State | None) -> float | None:
+def _median(record: Record, line: Record, state: State | None) -> float | None:
     """Over the blocks during which the machine was in a state, if there are enough of them."""
     if state is None:
         return float(line["time_us"])
+    boundary = record["boundary_us"]
     times = [
         time
         for time, flags in zip(line["blocks_us"], line.get("flags_us", []), strict=False)
-        if (max(flags) <= NEAR_US if state == "near" else min(flags) >= FAR_US)
+        if (max(flags) < boundary / MARGIN if state == "near" else min(flags) > boundary * MARGIN)
     ]
     return median(times) if len(times) >= LEAST_BLOCKS else None
+
+
+def boundary_us(flags: Iterable[float]) -> float:
+    """What a flag takes at most while cores are near, and at least while they are far: by two means of the logarithms.
+
+    How long it takes in either state differs between machines, and a run may have seen one state only.
+    """
+    logs = sorted(log(flag) for flag in flags)
+    logs = logs[len(logs) // 20 : -(len(logs) // 20) or None]  # without those that the system delayed
+    if not logs:
+        return ONLY_BOUNDARY_US
+    low, high = logs[0], logs[-1]
+    for _ in range(20):
+        middle = (low + high) / 2
+        below, above = [each for each in logs if each <= middle], [each for each in logs if each > middle]
+        if not above:
+            return ONLY_BOUNDARY_US
+        low, high = mean(below), mean(above)
+    return exp((low + high) / 2) if high - low > log(APART) else ONLY_BOUNDARY_US
 
 
 def fastest(record: Record, names: Iterable[str], placement: str = "in_place") -> float | None:
@@ -99,7 +122,9 @@ def barrier_of(record: Record) -> tuple[float, float]:
 
 
 def records(raw: Raw, at_least: int = 0, at_most: int | None = None) -> Iterator[Record]:
-    """Those of a run whose sizes lie in a range."""
+    """Those of a run whose sizes lie in a range, with the boundary between the states that the whole run saw."""
+    lines = [line for record in raw["results"] for line in (*record["libraries"], *record["floors"])]
+    boundary = boundary_us(flag for line in lines for flags in line.get("flags_us", []) for flag in flags)
     for record in raw["results"]:
         if record["size"] >= at_least and (at_most is None or record["size"] <= at_most):
-            yield record
+            yield {**record, "boundary_us": boundary}

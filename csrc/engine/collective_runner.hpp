@@ -53,7 +53,7 @@ class CollectiveRunner {
   const std::chrono::milliseconds timeout_;
   const std::size_t chunk_bytes_;
   const Waiter::Policy foreground_, background_;
-  SharedWriter writer_;
+  std::vector<SharedWriter> writers_;  // one a rank; this one's is for what all others read
   CallPlanner planner_;
   Agreement agreement_;
   CallWatch watch_;

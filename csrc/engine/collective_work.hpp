@@ -1,6 +1,7 @@
 // CollectiveWork: the Work of a collective that waits its turn in an OperationQueue.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "engine/record.hpp"
@@ -14,6 +15,8 @@ class OperationQueue;
 /// Shared by the caller and the queue. Thread-safe.
 class CollectiveWork final : public Work, public std::enable_shared_from_this<CollectiveWork> {
  public:
+  using Clock = std::chrono::steady_clock;
+
   CollectiveWork(Request request, std::weak_ptr<OperationQueue> queue, TraceTime submitted)
       : Work(std::move(request.keepalive)),
         request_(std::move(request)),
@@ -23,6 +26,7 @@ class CollectiveWork final : public Work, public std::enable_shared_from_this<Co
   const Request& request() const noexcept { return request_; }
   /// When it was made; unset where nobody traced then.
   TraceTime submitted() const noexcept { return submitted_; }
+  Clock::time_point queued() const noexcept { return queued_; }
 
   std::string describe() const override { return request_.fingerprint(request_.algorithm).describe(); }
 
@@ -35,6 +39,7 @@ class CollectiveWork final : public Work, public std::enable_shared_from_this<Co
   Request request_;
   std::weak_ptr<OperationQueue> queue_;
   TraceTime submitted_;
+  const Clock::time_point queued_ = Clock::now();
 };
 
 }  // namespace allred

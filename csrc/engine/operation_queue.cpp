@@ -81,7 +81,13 @@ std::shared_ptr<CollectiveWork> OperationQueue::submit(Request request) {
   return work;
 }
 
-void OperationQueue::hurry() { submitted_.notify_one(); }
+void OperationQueue::hurry() {
+  {
+    const std::lock_guard lock(mutex_);
+    hurried_ = !works_.empty();
+  }
+  submitted_.notify_one();
+}
 
 /// Sees to it that a thread will run what is queued. Needs mutex_.
 void OperationQueue::keep_going() {
@@ -95,6 +101,7 @@ std::shared_ptr<CollectiveWork> OperationQueue::next() {
   if (works_.empty()) return nullptr;
   std::shared_ptr<CollectiveWork> work = std::move(works_.front());
   works_.pop_front();
+  hurried_ = hurried_ && !works_.empty();
   return work;
 }
 
@@ -183,11 +190,25 @@ void OperationQueue::run_in_background() {
 }
 
 void OperationQueue::await_submission(std::unique_lock<std::mutex>& lock) {
-  const auto is_needed = [this] { return closed_ || !works_.empty(); };
-  ++num_napping_;
-  for (int nap = 0; nap < kNaps && !is_needed(); ++nap) submitted_.wait_for(lock, kNap);
-  --num_napping_;
-  submitted_.wait(lock, is_needed);
+  for (int nap = 0; !is_due(); ++nap) {
+    if (nap < kNaps || !works_.empty()) {
+      ++num_napping_;
+      submitted_.wait_for(lock, kNap);
+      --num_napping_;
+    } else {
+      submitted_.wait(lock, [this] { return closed_ || !works_.empty(); });
+      nap = 0;
+    }
+  }
+}
+
+/// Whether the first call in the queue is for a progress thread. A small one that was just launched mostly has somebody
+/// come to wait for it, who would run it at once, and whom this thread would only take the core from.
+bool OperationQueue::is_due() const {
+  if (closed_) return true;
+  if (works_.empty()) return false;
+  const CollectiveWork& first = *works_.front();
+  return hurried_ || first.request().bytes() >= kWorthWaking || CollectiveWork::Clock::now() - first.queued() >= kNap;
 }
 
 void OperationQueue::check_not_reentered() const {

@@ -18,7 +18,8 @@ namespace allred {
 
 /// Who runs the calls: the caller's thread where it waits anyway, else a progress thread, which is started when
 /// something asynchronous is first asked for. To wake that thread costs more than a small call; so while calls are
-/// frequent it naps and looks, and is not woken for a small one. Callbacks run one at a time, in the order in which the
+/// frequent it naps and looks, and is not woken for a small one, which it leaves for a while to whoever comes to wait for
+/// it. Callbacks run one at a time, in the order in which the
 /// calls ended. They may wait for other calls, which another progress thread then runs. Thread-safe.
 class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
  public:
@@ -72,6 +73,7 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   bool next_ended(Ended& ended);
   void run_in_background();
   void await_submission(std::unique_lock<std::mutex>& lock);
+  bool is_due() const;
   void keep_going();
   void check_not_reentered() const;
 
@@ -88,6 +90,7 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   std::vector<std::thread> progress_;
   int num_ready_ = 0;    // progress threads that are not in callbacks
   int num_napping_ = 0;  // of those, which look by themselves, soon
+  bool hurried_ = false; // somebody waits for a call that is queued
   std::deque<Ended> ended_;
   bool calling_back_ = false;  // some thread is calling callbacks
 };

@@ -15,6 +15,10 @@ constexpr std::size_t kLeastBytes = std::size_t{4} << 10;
 /// cannot see: on two cores of a Zen 4, whose reader took 0.6 us longer over 16 KiB, the writer's own time was 0.3.
 constexpr double kPenalty = 3;
 
+/// An estimate is a mean of about so many copies, of which none counts for more than so many times what was known.
+constexpr double kMeanOf = 8;
+constexpr double kMostAtOnce = 4;
+
 /// A trial may take this part of the time.
 constexpr double kTrialShare = 1.0 / 64;
 
@@ -40,13 +44,13 @@ SharedWriter::Way SharedWriter::choose(std::size_t bytes) noexcept {
   return other;
 }
 
-/// An estimate falls at once and rises by an eighth at most: so a copy during which the system ran somebody else, or
-/// which found its source far away, does not turn the choice.
+/// A mean, as one writer's readers may be near and far by turns; but a copy during which the system ran somebody else
+/// counts for little.
 void SharedWriter::note(Way way, std::size_t bytes, double nanoseconds) noexcept {
   since_trial_ += nanoseconds;
   double& known = cost_[way];
   const double now = std::max(nanoseconds, 1.0) / static_cast<double>(bytes);
-  known = known == 0 ? now : std::min(now, known * 9 / 8);
+  known = known == 0 ? now : known + (std::min(now, kMostAtOnce * known) - known) / kMeanOf;
 }
 
 }  // namespace allred

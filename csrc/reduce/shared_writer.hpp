@@ -12,7 +12,8 @@ namespace allred {
 /// past the caches, which takes a line from nobody, is ten times as fast. Which of the two it is differs between
 /// machines, between pairs of cores, and on one virtual machine from moment to moment. So copies are timed, and the
 /// way that is not used is tried now and then, so seldom that it hardly costs. That is one rank's own affair: what its
-/// peers find is the same. Used by one thread at a time.
+/// peers find is the same. One for each reader, or for all of
+/// several. Used by one thread at a time.
 class SharedWriter {
  public:
   /// Copies `bytes`, which peers have yet to be told of. The two do not overlap.

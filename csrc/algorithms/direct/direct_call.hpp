@@ -33,7 +33,7 @@ struct DirectCall {
   std::size_t count;
   const std::byte* input;
   std::byte* output;
-  SharedWriter& writer;                     // into memory that peers only read
+  std::span<SharedWriter> writers;          // into memory that peers only read; see writer_for()
   const Reduction& reduction;               // of a collective that reduces
   std::size_t chunk_bytes;                  // of its staging memory a rank fills at a time; the same on all ranks
   std::uint64_t& round;                     // rounds of staging this communicator has been through
@@ -50,6 +50,9 @@ struct DirectCall {
   int size() const noexcept { return memory.size(); }
   std::size_t element_bytes() const noexcept { return size_of(dtype); }
   std::size_t bytes() const noexcept { return count * element_bytes(); }
+
+  /// For memory that `reader` alone reads, or where that is this rank, all others.
+  SharedWriter& writer_for(int reader) const noexcept { return writers[static_cast<std::size_t>(reader)]; }
 
   /// What is for `peer`, and where what is from it goes: the whole input or output, where that is not divided.
   const std::byte* input_block(int peer) const noexcept {

@@ -68,7 +68,7 @@ void staged_broadcast(DirectCall& call) {
   rounds.run(
       is_root,
       [&](Chunk chunk, std::byte* slot) {
-        call.writer.write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+        call.writer_for(call.rank()).write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
       },
       [&](Chunk chunk, std::uint64_t round) {
         const std::byte* source =
@@ -83,7 +83,7 @@ void staged_reduce(DirectCall& call) {
   rounds.run(
       !is_root,
       [&](Chunk chunk, std::byte* slot) {
-        call.writer.write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+        call.writer_for(call.rank()).write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
       },
       [&](Chunk chunk, std::uint64_t round) {
         if (!is_root) return;
@@ -101,7 +101,7 @@ void staged_all_gather(DirectCall& call) {
   rounds.run(
       true,
       [&](Chunk chunk, std::byte* slot) {
-        call.writer.write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+        call.writer_for(call.rank()).write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
       },
       [&](Chunk chunk, std::uint64_t round) {
         const std::size_t offset = rounds.bytes(chunk.offset);
@@ -119,7 +119,7 @@ void staged_reduce_scatter(DirectCall& call) {
       true,
       [&](Chunk chunk, std::byte* slot) {
         call.for_each_peer([&](int peer) {
-          call.writer.write(slot + static_cast<std::size_t>(peer) * rounds.part_bytes(),
+          call.writer_for(peer).write(slot + static_cast<std::size_t>(peer) * rounds.part_bytes(),
                          call.input_block(peer) + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
         });
       },

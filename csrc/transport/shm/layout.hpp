@@ -32,9 +32,9 @@ inline constexpr std::size_t kMailboxStride = kMailboxBytes + kPage + 5 * kCache
 inline constexpr std::size_t kSmallSlots = 8;
 inline constexpr std::size_t kSmallSlotBytes = kPage;
 inline constexpr std::size_t kMostInChannel = 28;  // messages
-inline constexpr std::size_t kLeastRingBytes = std::size_t{160} << 10;
+inline constexpr std::size_t kLeastRingBytes = std::size_t{128} << 10;
 inline constexpr std::size_t kMostRingBytes = std::size_t{2} << 20;
-inline constexpr std::size_t kRingsBytes = std::size_t{3} << 20;  // of a rank's channels together, if that is enough
+inline constexpr std::size_t kRingsBytes = std::size_t{5} << 19;  // of a rank's channels together, if that is enough
 
 /// Lane 0 is for the program's collectives, those that follow for collectives called when others are done, one level of
 /// nesting each, and the last for messages between two ranks.
