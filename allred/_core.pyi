@@ -608,8 +608,10 @@ class WayChooser:
     def note(self, bytes: SupportsInt, way: str, nanoseconds: SupportsInt) -> None: ...
     period: ClassVar[int]
     period_at_first: ClassVar[int]
-    first_calls: ClassVar[int]
-    calls_in_turn: ClassVar[int]
+    early_turns: ClassVar[int]
+    first_turns: ClassVar[int]
+    @staticmethod
+    def calls_a_turn(bytes: SupportsInt) -> int: ...
 
 class SharedPieces:
     def __init__(self) -> None: ...

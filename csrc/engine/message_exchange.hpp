@@ -23,18 +23,18 @@
 
 namespace allred {
 
-/// A small message is *eager*: it goes into the link, in one frame or in several, and its send is done when it is there. A
-/// large one is offered: the receiver, once its recv is there, has it in the way that is faster here and now. Either it copies the
-/// message out of the sender's memory, lets the sender copy a part of it into its own, and answers; or it asks the
-/// sender to push it through the link, as it does where the system forbids the former.
+/// A small message is *eager*: it goes into the link, in one frame or in several, and its send is done when it is
+/// there. A large one is offered: the receiver, once its recv is there, has it in the way that is faster here and now.
+/// Either it copies the message out of the sender's memory, lets the sender copy a part of it into its own, and
+/// answers; or it asks the sender to push it through the link, as it does where the system forbids the former.
 ///
 /// Thread-safe, and never blocks for a peer. Something happens only while threads call in: as long as any work is
 /// pending, one must call progress() over and over, and check() now and then. `monitor` and `recorder` must
 /// outlive it.
 class MessageExchange {
  public:
-  /// Messages of up to `eager_bytes`, and those that fit a frame, are eager; larger ones, of up to `stream_bytes`, stream
-  /// where that is the faster way.
+  /// Messages of up to `eager_bytes`, and those that fit a frame, are eager; larger ones, of up to `stream_bytes`,
+  /// stream where that is the faster way.
   MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout, std::size_t eager_bytes,
                   std::size_t stream_bytes, Recorder& recorder);
 

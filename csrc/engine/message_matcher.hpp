@@ -25,9 +25,9 @@ struct KeptBytes {
 struct KeptMessage {
   int source;
   int tag;
-  KeptBytes frame;                    // the first
-  std::size_t missing;                // bytes, after it and what follows
-  std::vector<KeptBytes> pieces = {}; // that came after it
+  KeptBytes frame;                     // the first
+  std::size_t missing;                 // bytes, after it and what follows
+  std::vector<KeptBytes> pieces = {};  // that came after it
 };
 
 /// A message goes to the first recv made that takes it, and a recv takes the first message that came. Looks go through

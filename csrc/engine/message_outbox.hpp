@@ -15,8 +15,8 @@
 
 namespace allred {
 
-/// A frame, or the frames of an eager message or of a stream of data, to be written. `work`, not done yet, is the one on whose behalf it is
-/// sent; a frame that is its last step ends it, with `error`: one to which there is no answer.
+/// A frame, or the frames of an eager message or of a stream of data, to be written. `work`, not done yet, is the one
+/// on whose behalf it is sent; a frame that is its last step ends it, with `error`: one to which there is no answer.
 struct OutgoingFrame {
   MessageFrame header;
   std::shared_ptr<MessageWork> work;
@@ -31,7 +31,8 @@ struct OutgoingFrame {
 };
 
 /// Frames go out in the order in which they were added, those of an eager message one after the other, but that streams
-/// of data take turns with all else. Does not block. Used by one thread at a time. `link`, of which it uses the sending direction alone, must outlive it.
+/// of data take turns with all else. Does not block. Used by one thread at a time. `link`, of which it uses the sending
+/// direction alone, must outlive it.
 class MessageOutbox {
  public:
   explicit MessageOutbox(MessageLink& link) : link_(link) {}

@@ -18,9 +18,9 @@ namespace allred {
 
 /// Who runs the calls: the caller's thread where it waits anyway, else a progress thread, which is started when
 /// something asynchronous is first asked for. To wake that thread costs more than a small call; so while calls are
-/// frequent it naps and looks, and is not woken for a small one, which it leaves for a while to whoever comes to wait for
-/// it. Callbacks run one at a time, in the order in which the
-/// calls ended. They may wait for other calls, which another progress thread then runs. Thread-safe.
+/// frequent it naps and looks, and is not woken for a small one, which it leaves for a while to whoever comes to wait
+/// for it. Callbacks run one at a time, in the order in which the calls ended. They may wait for other calls, which
+/// another progress thread then runs. Thread-safe.
 class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
  public:
   /// Runs one call to its end; throws its error.
@@ -88,9 +88,9 @@ class OperationQueue : public std::enable_shared_from_this<OperationQueue> {
   std::atomic<std::size_t> pending_{0};  // queued or running
   std::exception_ptr closed_;
   std::vector<std::thread> progress_;
-  int num_ready_ = 0;    // progress threads that are not in callbacks
-  int num_napping_ = 0;  // of those, which look by themselves, soon
-  bool hurried_ = false; // somebody waits for a call that is queued
+  int num_ready_ = 0;     // progress threads that are not in callbacks
+  int num_napping_ = 0;   // of those, which look by themselves, soon
+  bool hurried_ = false;  // somebody waits for a call that is queued
   std::deque<Ended> ended_;
   bool calling_back_ = false;  // some thread is calling callbacks
 };

@@ -15,8 +15,10 @@ enum class Way : std::uint8_t { one_copy, stream };
 /// Which one is faster differs between machines, and on one machine from minute to minute: cores that a virtual machine
 /// has may share a cache or not. So each is timed while it is used. For each size, to a power of two, it keeps what
 /// either way takes, and tries both at fixed turns of the calls of that size, however they did before: at first often,
-/// later so seldom that it hardly costs. The turns depend on the number of calls alone; so ranks that make the same
-/// calls try the same way in the same call, and choose alike where they have to agree. A plain value; knows no clock.
+/// later so seldom that it hardly costs. A turn is several calls, as the first finds nothing in the caches of what its
+/// way goes through: a stream may take thrice as long then. The turns depend on the number of calls alone; so ranks
+/// that make the same calls try the same way in the same call, and choose alike where they have to agree. A plain
+/// value; knows no clock.
 class WayChooser {
  public:
   using Duration = std::chrono::nanoseconds;
@@ -30,19 +32,23 @@ class WayChooser {
   /// What a call took.
   void note(std::size_t bytes, Way way, Duration taken) noexcept;
 
-  /// How often a way is tried that is not thought to be the faster one: in one call of so many.
+  /// A turn's calls move so many bytes, which is more than a stream goes through.
+  static constexpr std::size_t kWarmBytes = std::size_t{4} << 20;
+  static std::uint32_t calls_a_turn(std::size_t bytes) noexcept;
+  /// How often a way has its turn that is not thought to be the faster one: one in so many.
   static constexpr std::uint32_t kPeriodAtFirst = 16;
   static constexpr std::uint32_t kPeriod = 128;
-  /// So many calls are the first.
-  static constexpr std::uint32_t kFirstCalls = 256;
-  /// And of them, so many try the ways in turn: the first ones meet memory that nobody has touched yet, then caches
-  /// that hold something else.
-  static constexpr std::uint32_t kCallsInTurn = 16;
+  /// So many turns are early ones. Of them, so many are either way's by turns: the first calls meet memory that nobody
+  /// has touched yet.
+  static constexpr std::uint32_t kEarlyTurns = 64;
+  static constexpr std::uint32_t kFirstTurns = 8;
 
  private:
   /// Of one size.
   struct Class {
     std::uint32_t num_calls = 0;
+    std::uint32_t calls_in_a_row = 0;  // by the last way
+    Way last = Way::one_copy;
     std::array<std::int64_t, 2> taken = {};  // nanoseconds by each way; 0: not known
   };
   static constexpr std::size_t kNumClasses = 16;  // the last holds all that is larger

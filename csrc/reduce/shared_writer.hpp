@@ -12,8 +12,7 @@ namespace allred {
 /// past the caches, which takes a line from nobody, is ten times as fast. Which of the two it is differs between
 /// machines, between pairs of cores, and on one virtual machine from moment to moment. So copies are timed, and the
 /// way that is not used is tried now and then, so seldom that it hardly costs. That is one rank's own affair: what its
-/// peers find is the same. One for each reader, or for all of
-/// several. Used by one thread at a time.
+/// peers find is the same. One for each reader, or for all of several. Used by one thread at a time.
 class SharedWriter {
  public:
   /// Copies `bytes`, which peers have yet to be told of. The two do not overlap.
@@ -22,11 +21,23 @@ class SharedWriter {
  private:
   enum Way : std::uint8_t { kCached, kPast };
 
-  Way choose(std::size_t bytes) noexcept;
-  void note(Way way, std::size_t bytes, double nanoseconds) noexcept;
+  /// What is known of copies of a kind.
+  struct Costs {
+    std::array<double, 2> of = {};  // nanoseconds a byte by each way; 0: not known
 
-  std::array<double, 2> cost_ = {};  // nanoseconds a byte by each way; 0: not known
-  double since_trial_ = 0;           // nanoseconds spent on copies
+    Way better(double penalty) const noexcept {
+      return of[kPast] != 0 && penalty * of[kPast] < of[kCached] ? kPast : kCached;
+    }
+    void note(Way way, std::size_t bytes, double nanoseconds) noexcept;
+  };
+
+  void write_little(std::byte* shared, const std::byte* source, std::size_t bytes) noexcept;
+  Way choose(std::size_t bytes) noexcept;
+
+  Costs little_;
+  Costs much_;
+  double since_trial_ = 0;        // nanoseconds spent on copies of much
+  std::uint32_t num_little_ = 0;  // copies
 };
 
 }  // namespace allred

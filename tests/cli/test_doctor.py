@@ -87,8 +87,7 @@ def test_torch_that_is_missing_or_of_another_release() -> None:
 
 
 def test_shared_memory_stays_within_what_is_promised() -> None:
-    """The layout's figures are those that the kernel counts, but for the page or two that the ranks share, and less than
-    a message at the end of a channel's ring."""
+    """The layout's figures are those that the kernel counts, but for what the ranks share, and the end of a ring."""
     plan, used = footprint.computed(2, Config().staging_bytes), footprint.measured(Config())
     shared = 8 << 10
     assert plan.small <= used.small <= plan.small + shared

@@ -9,7 +9,7 @@ import pytest
 
 from allred import _core
 
-BYTES = 64 << 10
+BYTES = 4 << 20  # so many that a turn is one call
 WAYS = ("one_copy", "stream")
 LONG = 20 * _core.WayChooser.period
 
@@ -33,10 +33,10 @@ def ways_taken(
 def test_it_settles_on_the_faster_way(faster: str, slower_takes: int) -> None:
     chooser = _core.WayChooser()
     times = {way: 1000 if way == faster else slower_takes for way in WAYS}
-    start = ways_taken(chooser, _core.WayChooser.calls_in_turn, times)
+    start = ways_taken(chooser, _core.WayChooser.first_turns, times)
     assert Counter(start) == {way: len(start) // 2 for way in WAYS}
-    first = Counter(ways_taken(chooser, _core.WayChooser.first_calls - len(start), times))
-    assert first.total() - first[faster] <= _core.WayChooser.first_calls // _core.WayChooser.period_at_first
+    first = Counter(ways_taken(chooser, _core.WayChooser.early_turns - len(start), times))
+    assert first.total() - first[faster] <= _core.WayChooser.early_turns // _core.WayChooser.period_at_first
     later = Counter(ways_taken(chooser, LONG, times))
     assert later.total() - later[faster] == LONG // _core.WayChooser.period
 
@@ -69,7 +69,7 @@ def test_a_call_that_is_held_up_changes_nothing() -> None:
     ways = Counter(ways_taken(chooser, LONG, held_up))
     assert (
         ways["stream"]
-        <= LONG // _core.WayChooser.period + _core.WayChooser.first_calls // _core.WayChooser.period_at_first
+        <= LONG // _core.WayChooser.period + _core.WayChooser.early_turns // _core.WayChooser.period_at_first
     )
 
 
@@ -94,3 +94,18 @@ def test_ranks_try_a_way_in_the_same_calls_whatever_their_times() -> None:
     assert tried["one_copy", "one_copy"] >= LONG // _core.WayChooser.period
     assert tried["stream", "stream"] >= LONG // _core.WayChooser.period
     assert tried["stream", "one_copy"] == 0
+
+
+@pytest.mark.parametrize("size", [64 << 10, 100 << 10, 512 << 10, 3 << 20, 1 << 30])
+def test_a_way_has_its_turn_for_as_long_as_it_takes_to_warm_up(size: int) -> None:
+    """A stream that takes thrice as long until it has gone once round its memory is known by what it takes then."""
+    calls = _core.WayChooser.calls_a_turn(size)
+    assert 2 * calls * size >= (4 << 20)
+    chooser = _core.WayChooser()
+    in_a_row = 0
+    ways = []
+    for _ in range(LONG * calls):
+        ways.append(chooser.choose(size))
+        in_a_row = in_a_row + 1 if ways[-1] == "stream" else 0
+        chooser.note(size, ways[-1], 1000 if ways[-1] == "one_copy" else 900 if in_a_row >= calls else 2700)
+    assert Counter(ways[len(ways) // 2 :])["one_copy"] <= len(ways) // _core.WayChooser.period

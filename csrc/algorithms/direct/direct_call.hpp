@@ -107,7 +107,8 @@ class StagingRing {
 
   /// Where the rounds' slots lie. A line that its reader still has in its cache takes some times as long to write
   /// again, so slots that peers only read rotate through all of the staging memory, which is more than a core's own
-  /// caches hold. Slots to which peers write, too, come back without that, and are better where they were: in the cache.
+  /// caches hold. Slots to which peers write, too, come back without that, and are better where they were: in the
+  /// cache.
   enum class Slots : std::uint8_t { all, few };
 
   /// Slots of the call's chunk_bytes; of `least_bytes` or more, and of a cache line a rank, where there is room.

@@ -82,7 +82,8 @@ class Exchange {
     std::byte* slot = ring_.slot(call_.rank(), round);
     for (const Part& part : outgoing_) {
       if (round >= part.rounds()) continue;
-      call_.writer_for(part.peer).write(slot + part.offset, call_.input_block(part.peer) + part.done(round), part.bytes_in(round));
+      call_.writer_for(part.peer).write(slot + part.offset, call_.input_block(part.peer) + part.done(round),
+                                        part.bytes_in(round));
     }
     call_.memory.signal(Flag::staged, ring_.epoch(round));
   }

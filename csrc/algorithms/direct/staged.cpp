@@ -120,7 +120,7 @@ void staged_reduce_scatter(DirectCall& call) {
       [&](Chunk chunk, std::byte* slot) {
         call.for_each_peer([&](int peer) {
           call.writer_for(peer).write(slot + static_cast<std::size_t>(peer) * rounds.part_bytes(),
-                         call.input_block(peer) + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
+                                      call.input_block(peer) + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
         });
       },
       [&](Chunk chunk, std::uint64_t round) {

@@ -10,7 +10,10 @@ namespace {
 class TwoShot {
  public:
   explicit TwoShot(DirectCall& call, const PeerBuffers* with_entry = nullptr)
-      : call_(call), with_entry_(with_entry), ring_(call, StagingRing::Slots::few), size_(static_cast<std::size_t>(call.size())) {
+      : call_(call),
+        with_entry_(with_entry),
+        ring_(call, StagingRing::Slots::few),
+        size_(static_cast<std::size_t>(call.size())) {
     constexpr std::size_t kAlign = 64;
     chunk_stride_ = std::max(ring_.slot_bytes() / size_ / kAlign, std::size_t{1}) * kAlign;
     piece_count_ = size_ * (chunk_stride_ / call.element_bytes());

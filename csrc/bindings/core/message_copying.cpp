@@ -53,8 +53,9 @@ void register_message_copying(py::module_& module) {
           py::arg("bytes"), py::arg("way"), py::arg("nanoseconds"))
       .def_readonly_static("period", &WayChooser::kPeriod)
       .def_readonly_static("period_at_first", &WayChooser::kPeriodAtFirst)
-      .def_readonly_static("first_calls", &WayChooser::kFirstCalls)
-      .def_readonly_static("calls_in_turn", &WayChooser::kCallsInTurn);
+      .def_readonly_static("early_turns", &WayChooser::kEarlyTurns)
+      .def_readonly_static("first_turns", &WayChooser::kFirstTurns)
+      .def_static("calls_a_turn", &WayChooser::calls_a_turn, py::arg("bytes"));
 
   const auto drop_gil = py::call_guard<py::gil_scoped_release>();
   py::class_<PieceEnds>(module, "SharedPieces")

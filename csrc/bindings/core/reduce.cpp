@@ -102,10 +102,11 @@ void register_reduce(py::module_& module) {
              "Converts a float narrower than float32 (`dtype`) in `source` to float32 in `destination`.");
   module.def("narrow", &narrow_buffer, py::arg("destination"), py::arg("source"), py::arg("dtype"), py::kw_only(),
              py::arg("isa") = "auto", "Rounds float32 in `source` to a narrower float (`dtype`), to nearest even.");
-  module.def("copy", &copy_buffer, py::arg("destination"), py::arg("source"), py::kw_only(), py::arg("way") = "plain",
-             py::arg("isa") = "auto",
-             "Copies as many bytes to another place: 'ahead' takes lines from other cores ahead of the stores, and 'past' "
-             "stores past the caches.");
+  module.def(
+      "copy", &copy_buffer, py::arg("destination"), py::arg("source"), py::kw_only(), py::arg("way") = "plain",
+      py::arg("isa") = "auto",
+      "Copies as many bytes to another place: 'ahead' takes lines from other cores ahead of the stores, and 'past' "
+      "stores past the caches.");
   module.def("available_isas", &isa_names, "The instruction sets this machine can reduce with, slowest first.");
   module.def("best_isa", [] { return std::string(name(best_isa())); }, "The instruction set that isa='auto' means.");
 }

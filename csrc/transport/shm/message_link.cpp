@@ -46,7 +46,8 @@ void SegmentMessageLink::commit(std::size_t bytes) {
 std::optional<std::span<const std::byte>> SegmentMessageLink::front() {
   if (incoming_.head.load(std::memory_order_acquire) == taken_) return std::nullopt;
   const MessagePlace place = incoming_.places[index(taken_)];
-  return std::span(incoming_memory_ + (place.is_in_ring() ? incoming_ring_.offset() : small_slot(taken_)), place.bytes());
+  return std::span(incoming_memory_ + (place.is_in_ring() ? incoming_ring_.offset() : small_slot(taken_)),
+                   place.bytes());
 }
 
 void SegmentMessageLink::pop() {

@@ -25,7 +25,8 @@ class SegmentMessageLink final : public MessageLink {
   void ring() override;
 
  private:
-  /// Where the messages in a ring lie: both ranks compute it alike. There is room for the largest message from there on.
+  /// Where the messages in a ring lie: both ranks compute it alike. There is room for the largest message from there
+  /// on.
   class RingCursor {
    public:
     explicit RingCursor(std::size_t ring_bytes) noexcept : last_(ring_bytes - MessagePlace::kMostBytes) {}
@@ -55,7 +56,7 @@ class SegmentMessageLink final : public MessageLink {
   const std::size_t most_in_ring_;  // messages; there is room for so many of any size
   RingCursor outgoing_ring_;
   RingCursor incoming_ring_;
-  bool is_in_ring_ = false;          // what was reserved
+  bool is_in_ring_ = false;  // what was reserved
   // Up to which offset the outgoing slots and the outgoing ring have memory.
   std::size_t backed_slots_end_ = 0;
   std::size_t backed_ring_end_ = 0;

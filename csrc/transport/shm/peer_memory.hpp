@@ -20,9 +20,7 @@ class SegmentPeerMemory final : public PeerMemory {
   const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) override;
   LastPost last_post(int peer) const noexcept override;
 
-  std::byte* mailbox(int peer, std::uint64_t sequence) noexcept override {
-    return segment_->mailbox(peer, sequence);
-  }
+  std::byte* mailbox(int peer, std::uint64_t sequence) noexcept override { return segment_->mailbox(peer, sequence); }
   void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) override;
   std::size_t mailbox_bytes() const noexcept override { return kMailboxBytes; }
 

@@ -40,7 +40,8 @@ class Segment {
     return memory_->lanes().data() + layout_.channel(index(from), index(to));
   }
 
-  /// Back this rank's own parts with memory: its control before it uses the lane at all, the others before it uses them.
+  /// Back this rank's own parts with memory: its control before it uses the lane at all, the others before it uses
+  /// them.
   void reserve_control() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
   void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) {
     const Chunk pages = layout_.mailbox_pages(index(rank_), sequence, bytes);
