@@ -20,6 +20,7 @@ constexpr double kPenaltyOfLittle = 2;
 /// An estimate is a mean of about so many copies, of which none counts for more than so many times what was known.
 constexpr double kMeanOf = 8;
 constexpr double kMostAtOnce = 4;
+constexpr double kMuchFaster = 0.75;  // than was known, and so worth another trial
 
 constexpr double kTrialShare = 1.0 / 64;      // of the time that much takes; in trials, at most
 constexpr std::uint32_t kLittleATiming = 64;  // copies, of which one is timed
@@ -46,12 +47,21 @@ void copy(bool past, std::byte* shared, const std::byte* source, std::size_t byt
 void SharedWriter::write(std::byte* shared, const std::byte* source, std::size_t bytes) noexcept {
   if (bytes < kLeastBytes) return copy_to_shared(shared, source, bytes);
   if (bytes < kMuchBytes) return write_little(shared, source, bytes);
-  const Way way = choose(bytes);
+  const Way better = much_.better(kPenalty);
+  const Way other = better == kPast ? kCached : kPast;
+  const bool tries = is_time_to_try(other, bytes);
+  const Way way = tries ? other : better;
   const Clock::time_point begin = Clock::now();
   copy(way == kPast, shared, source, bytes);
   const double taken = nanoseconds_since(begin);
-  since_trial_ += taken;
-  much_.note(way, bytes, taken);
+  since_trial_ = tries ? 0 : since_trial_ + taken;
+  const bool is_faster = much_.note(way, bytes, taken);
+  tries_again_ = tries && is_faster;
+}
+
+bool SharedWriter::is_time_to_try(Way other, std::size_t bytes) const noexcept {
+  if (much_.of[1 - other] == 0) return false;
+  return tries_again_ || since_trial_ * kTrialShare >= much_.of[other] * static_cast<double>(bytes);
 }
 
 /// A little goes into the core's store buffer, whatever becomes of it there. So now and then one waits until it is out.
@@ -67,23 +77,20 @@ void SharedWriter::write_little(std::byte* shared, const std::byte* source, std:
   little_.note(way, bytes, nanoseconds_since(begin));
 }
 
-SharedWriter::Way SharedWriter::choose(std::size_t bytes) noexcept {
-  const auto [cached, past] = much_.of;
-  if (cached == 0) return kCached;
-  if (past == 0) return kPast;
-  const Way better = much_.better(kPenalty);
-  const Way other = better == kPast ? kCached : kPast;
-  if (since_trial_ * kTrialShare < much_.of[other] * static_cast<double>(bytes)) return better;
-  since_trial_ = 0;
-  return other;
-}
-
 /// A mean, as one writer's readers may be near and far by turns; but a copy during which the system ran somebody else
-/// counts for little.
-void SharedWriter::Costs::note(Way way, std::size_t bytes, double nanoseconds) noexcept {
+/// counts for little, and one that took less for more.
+bool SharedWriter::Costs::note(Way way, std::size_t bytes, double nanoseconds) noexcept {
   double& known = of[way];
   const double now = std::max(nanoseconds, 1.0) / static_cast<double>(bytes);
-  known = known == 0 ? now : known + (std::min(now, kMostAtOnce * known) - known) / kMeanOf;
+  const bool is_faster = now < kMuchFaster * known;
+  if (known == 0) {
+    known = now;
+  } else if (now < known) {
+    known = (known + now) / 2;
+  } else {
+    known += (std::min(now, kMostAtOnce * known) - known) / kMeanOf;
+  }
+  return is_faster;
 }
 
 }  // namespace allred

@@ -28,15 +28,17 @@ class SharedWriter {
     Way better(double penalty) const noexcept {
       return of[kPast] != 0 && penalty * of[kPast] < of[kCached] ? kPast : kCached;
     }
-    void note(Way way, std::size_t bytes, double nanoseconds) noexcept;
+    /// Whether it took much less than was known.
+    bool note(Way way, std::size_t bytes, double nanoseconds) noexcept;
   };
 
   void write_little(std::byte* shared, const std::byte* source, std::size_t bytes) noexcept;
-  Way choose(std::size_t bytes) noexcept;
+  bool is_time_to_try(Way other, std::size_t bytes) const noexcept;
 
   Costs little_;
   Costs much_;
   double since_trial_ = 0;        // nanoseconds spent on copies of much
+  bool tries_again_ = false;      // the other way has become faster than it was
   std::uint32_t num_little_ = 0;  // copies
 };
 

@@ -5,6 +5,7 @@
 #include "transport/shm/doorbell.hpp"
 
 namespace allred::shm {
+
 SegmentMessageLink::SegmentMessageLink(std::shared_ptr<Segment> segment, int peer)
     : segment_(std::move(segment)),
       peer_(peer),

@@ -1,7 +1,6 @@
 // MessageLink over a Segment: a channel for each direction.
 #pragma once
 
-#include <array>
 #include <memory>
 
 #include "transport/message_link.hpp"
