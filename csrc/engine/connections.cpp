@@ -21,7 +21,7 @@ std::function<std::unique_ptr<MessageLink>(int)> link_opener(const std::shared_p
 CollectiveLinks open_stream(const shm::Segment& segment, std::shared_ptr<SymmetricMemory> symmetric,
                             std::shared_ptr<RemoteMemory> remote, int stream) {
   const std::shared_ptr<shm::Segment> lane = segment.lane(static_cast<std::size_t>(stream));
-  if (stream != 0) lane->reserve_control();  // that of the first was reserved at start
+  if (stream != 0) lane->reserve_for_collectives();  // that of the first was reserved at start
   return {.memory = std::make_unique<shm::SegmentPeerMemory>(lane),
           .doorbell = std::make_unique<shm::FutexDoorbell>(lane),
           .open = link_opener(lane),
@@ -31,7 +31,7 @@ CollectiveLinks open_stream(const shm::Segment& segment, std::shared_ptr<Symmetr
 
 PointToPointLinks open_point_to_point(const shm::Segment& segment, std::shared_ptr<RemoteMemory> remote) {
   const std::shared_ptr<shm::Segment> lane = segment.lane(kNumStreams);
-  lane->reserve_control();
+  lane->reserve_for_messages();
   return {
       .doorbell = std::make_unique<shm::FutexDoorbell>(lane), .remote = std::move(remote), .open = link_opener(lane)};
 }

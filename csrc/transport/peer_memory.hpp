@@ -55,8 +55,9 @@ class PeerMemory {
   };
   virtual LastPost last_post(int peer) const noexcept = 0;
 
-  /// Memory of `peer` that goes with its post of `sequence`, under the same rule of two. Its owner must have reserved
-  /// what is used of it, which throws Error(system) where the machine has no memory left.
+  /// Memory of `peer` that goes with its post of `sequence`, under the same rule of two. Its owner reserves what is
+  /// used of it before it posts, which throws Error(system) where the machine has no memory left; the others see the
+  /// post first.
   virtual void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) = 0;
   virtual std::byte* mailbox(int peer, std::uint64_t sequence) noexcept = 0;
   virtual std::size_t mailbox_bytes() const noexcept = 0;

@@ -42,9 +42,8 @@ def computed(ranks: int, staging_bytes: int) -> Footprint:
     """What the layout makes of it."""
     parts = _core.shared_memory_bytes(ranks, staging_bytes)
     channels = (ranks - 1) * parts["channel"]
-    small = parts["start"] + parts["small_mailboxes"]
-    large = parts["start"] + parts["mailboxes"] + parts["staging"]
-    return Footprint(small, large + parts["messages"] + channels)
+    large = parts["mailboxes"] + parts["staging"]
+    return Footprint(parts["start"], parts["start"] + large + parts["messages"] + channels)
 
 
 def measured(config: Config) -> Footprint:

@@ -32,20 +32,14 @@ int count_cores_of(const std::vector<std::tuple<std::string, double, std::string
   return count_cores(infos);
 }
 
-/// Shared memory that a rank reserves, in parts: when the communicator is made; with collectives of up to 1 KiB, and of
-/// up to 64 KiB; with the first larger one; with its first message to another rank; and for each peer that it sends
-/// messages to.
+/// Shared memory that a rank reserves, in parts: when the communicator is made, which is enough for collectives of up
+/// to 4 KiB; with those of up to 64 KiB; with the first larger one; with its first message to another rank; and for
+/// each peer that it sends messages to.
 py::dict shared_memory_bytes(std::size_t size, std::size_t staging_bytes) {
   const shm::Layout layout(size, staging_bytes);
   py::dict bytes;
-  bytes["start"] = layout.control_bytes();
-  const auto mailboxes = [&layout](std::size_t used) {
-    std::size_t reserved = 0;
-    for (std::uint64_t call = 0; call < shm::kMailboxes; ++call) reserved += layout.mailbox_pages(0, call, used).count;
-    return reserved;
-  };
-  bytes["small_mailboxes"] = mailboxes(1024);
-  bytes["mailboxes"] = mailboxes(shm::kMailboxBytes);
+  bytes["start"] = layout.control_bytes() + 2 * shm::kSmallMailboxBytes + shm::kPage;
+  bytes["mailboxes"] = shm::kMailRingBytes - shm::kPage;
   bytes["staging"] = layout.staging_bytes();
   bytes["messages"] = layout.control_bytes();
   bytes["channel"] = layout.channel_bytes();

@@ -20,15 +20,15 @@ namespace allred::shm {
 inline constexpr std::size_t kCacheLine = 64;
 inline constexpr std::size_t kPage = 4096;
 
-// Successive calls use different mailboxes, so many that together they are larger than a core's own caches: a line that
-// its reader still has takes some times as long to write again. A stride that is no power of two, so that the
-// beginnings of all of them are in those caches at once.
-inline constexpr std::size_t kMailboxes = 24;
+// A mailbox is where it is put for each call: a small one in a page that every second call has, a larger one in a ring.
+// The rings here should be larger than a core's own caches: a line that its reader still has takes some times as long
+// to write again.
 inline constexpr std::size_t kMailboxBytes = std::size_t{64} << 10;
-inline constexpr std::size_t kMailboxStride = kMailboxBytes + kPage + 5 * kCacheLine;
+inline constexpr std::size_t kSmallMailboxBytes = kPage;
+inline constexpr std::size_t kMailRingBytes = std::size_t{3} << 19;
+inline constexpr std::size_t kMailBytes = 2 * kSmallMailboxBytes + kMailRingBytes;
 
-// A channel has slots for small messages, which fit a page each, and a ring for large ones. The ring should be larger
-// than a core's own caches: a line that its reader still has takes some times as long to write again.
+// A channel has slots for small messages, which fit a page each, and a ring for large ones.
 inline constexpr std::size_t kSmallSlots = 8;
 inline constexpr std::size_t kSmallSlotBytes = kPage;
 inline constexpr std::size_t kMostInChannel = 28;  // messages
@@ -51,9 +51,28 @@ struct alignas(kPage) Header {
   char fault_text[2048];
 };
 
+/// The number of a call, and where the mailbox lies that goes with it: its offset, in lines.
+class PostWord {
+ public:
+  PostWord() = default;
+  explicit PostWord(std::uint64_t word) noexcept : word_(word) {}
+  PostWord(std::uint64_t sequence, std::size_t mailbox) noexcept
+      : word_(static_cast<std::uint64_t>(mailbox / kCacheLine) << kSequenceBits | sequence) {}
+
+  std::uint64_t word() const noexcept { return word_; }
+  std::uint64_t sequence() const noexcept { return word_ & ((std::uint64_t{1} << kSequenceBits) - 1); }
+  std::size_t mailbox() const noexcept { return (word_ >> kSequenceBits) * kCacheLine; }
+
+ private:
+  static constexpr int kSequenceBits = 48;
+  static_assert(kMailBytes / kCacheLine < std::size_t{1} << (64 - kSequenceBits));
+
+  std::uint64_t word_ = 0;
+};
+
 struct alignas(kCacheLine) PostLine {
   Post post;
-  std::atomic<std::uint64_t> sequence;
+  std::atomic<std::uint64_t> word;  // a PostWord
 };
 static_assert(sizeof(PostLine) == kCacheLine, "a small message crosses between cores in one line");
 
@@ -121,11 +140,9 @@ class Layout {
   std::size_t channel_control(std::size_t from, std::size_t to) const noexcept {
     return control(from) + sizeof(Control) + to * sizeof(ChannelControl);
   }
-  /// That of the call of that number.
-  std::size_t mailbox(std::size_t rank, std::uint64_t sequence) const noexcept {
-    return control(rank) + control_bytes() + sequence % kMailboxes * kMailboxStride;
-  }
-  std::size_t staging(std::size_t rank) const noexcept { return control(rank) + control_bytes() + mailboxes_bytes(); }
+  /// Where mailboxes lie.
+  std::size_t mail(std::size_t rank) const noexcept { return control(rank) + control_bytes(); }
+  std::size_t staging(std::size_t rank) const noexcept { return mail(rank) + kMailBytes; }
   std::size_t channel(std::size_t from, std::size_t to) const noexcept {
     return staging(from) + staging_bytes_ + to * channel_bytes();
   }
@@ -135,14 +152,6 @@ class Layout {
   /// What a rank reserves before it uses a lane.
   std::size_t control_bytes() const noexcept {
     return round_up(sizeof(Control) + size_ * sizeof(ChannelControl), kPage);
-  }
-  static constexpr std::size_t mailboxes_bytes() noexcept { return round_up(kMailboxes * kMailboxStride, kPage); }
-  /// The pages that hold a mailbox, as far as `bytes` of it are used, from the beginning of the first to the end of the
-  /// last.
-  Chunk mailbox_pages(std::size_t rank, std::uint64_t sequence, std::size_t bytes) const noexcept {
-    const std::size_t begin = mailbox(rank, sequence);
-    const std::size_t first = begin / kPage * kPage;
-    return {first, round_up(begin + bytes, kPage) - first};
   }
 
   /// Of each of a rank's channels: the more of them there are, the less.
@@ -154,7 +163,7 @@ class Layout {
 
  private:
   std::size_t rank_bytes() const noexcept {
-    return control_bytes() + mailboxes_bytes() + staging_bytes_ + size_ * channel_bytes();
+    return control_bytes() + kMailBytes + staging_bytes_ + size_ * channel_bytes();
   }
 
   std::size_t size_;

@@ -196,20 +196,20 @@ void await_attached(const std::shared_ptr<Segment>& segment, const FaultBoard& b
   }
 }
 
-/// In a mailbox that the first calls do not use, and so not before all ranks have read it.
-constexpr std::uint64_t kInfoMailbox = 0;
+/// Where the mailboxes of the first calls are not, and so none before all ranks have read it.
+constexpr std::size_t kInfoOffset = 2 * kSmallMailboxBytes;
 
 void write_info(Segment& segment, const RankInfo& info) {
   const std::string text = encode(info);
   const std::uint64_t bytes = std::min(text.size(), kMailboxBytes - sizeof(bytes));
-  segment.reserve_mailbox(kInfoMailbox, sizeof(bytes) + bytes);
-  std::byte* const to = segment.mailbox(segment.rank(), kInfoMailbox);
+  segment.reserve_mail(kInfoOffset, round_up(sizeof(bytes) + bytes, kPage));
+  std::byte* const to = segment.mail(segment.rank()) + kInfoOffset;
   std::memcpy(to, &bytes, sizeof(bytes));
   std::memcpy(to + sizeof(bytes), text.data(), bytes);
 }
 
 RankInfo read_info(const Segment& segment, int rank) {
-  const std::byte* const from = segment.mailbox(rank, kInfoMailbox);
+  const std::byte* const from = segment.mail(rank) + kInfoOffset;
   std::uint64_t bytes = 0;
   std::memcpy(&bytes, from, sizeof(bytes));
   return decode_rank_info({reinterpret_cast<const char*>(from) + sizeof(bytes), bytes});
@@ -221,7 +221,7 @@ Topology attach_together(const std::shared_ptr<Segment>& segment, const RankInfo
   SegmentFaultBoard board(segment);
   const int own = segment->rank();
   try {
-    segment->reserve_control();
+    segment->reserve_for_collectives();
     write_info(*segment, info);
   } catch (const Error& error) {
     board.raise({error.code(), own, own, named(static_cast<std::size_t>(own)) + " could not start: " + error.what()});

@@ -25,14 +25,15 @@ const Post& SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
   control.last_sequence.store(sequence, std::memory_order_relaxed);
   PostLine& line = control.posts[sequence % 2];
   line.post = post;
-  line.sequence.store(sequence, std::memory_order_release);  // pairs with the acquire in await_post()
+  const PostWord word(sequence, mailboxes_[sequence % 2]);
+  line.word.store(word.word(), std::memory_order_release);  // pairs with the acquire in await_post()
   ring_if_anyone_sleeps(*segment_);
   return line.post;
 }
 
 const Post& SegmentPeerMemory::await_post(int peer, std::uint64_t sequence, Waiter& waiter) {
   const PostLine& line = segment_->control(peer).posts[sequence % 2];
-  waiter.until([&line, sequence] { return line.sequence.load(std::memory_order_acquire) >= sequence; },
+  waiter.until([&line, sequence] { return PostWord(line.word.load(std::memory_order_acquire)).sequence() >= sequence; },
                {peer, "to enter this call"});
   return line.post;
 }
@@ -43,11 +44,32 @@ PeerMemory::LastPost SegmentPeerMemory::last_post(int peer) const noexcept {
           {control.last_call.load(std::memory_order_relaxed), control.last_count.load(std::memory_order_relaxed)}};
 }
 
+/// The last two never overlap, as the ring has room for many.
 void SegmentPeerMemory::reserve_mailbox(std::uint64_t sequence, std::size_t bytes) {
-  std::size_t& reserved = reserved_mailboxes_[sequence % kMailboxes];
-  if (bytes <= reserved) return;
-  segment_->reserve_mailbox(sequence, bytes);
-  reserved = bytes;
+  const std::size_t parity = sequence % 2;
+  if (bytes <= kSmallMailboxBytes) {
+    mailboxes_[parity] = parity * kSmallMailboxBytes;
+    return;
+  }
+  std::size_t begin = round_up(mail_end_, kCacheLine);
+  if (begin + bytes > kMailBytes) begin = 2 * kSmallMailboxBytes;
+  const std::size_t end = round_up(begin + bytes, kPage);
+  if (begin < kFirstMail && !has_gone_round_) {
+    segment_->reserve_mail(begin / kPage * kPage, kFirstMail - begin / kPage * kPage);
+    has_gone_round_ = true;
+  }
+  if (end > mail_reserved_) {
+    segment_->reserve_mail(mail_reserved_, end - mail_reserved_);
+    mail_reserved_ = end;
+  }
+  mail_end_ = begin + bytes;
+  mailboxes_[parity] = begin;
+}
+
+std::byte* SegmentPeerMemory::mailbox(int peer, std::uint64_t sequence) noexcept {
+  if (peer == segment_->rank()) return segment_->mail(peer) + mailboxes_[sequence % 2];
+  const PostLine& line = segment_->control(peer).posts[sequence % 2];
+  return segment_->mail(peer) + PostWord(line.word.load(std::memory_order_relaxed)).mailbox();
 }
 
 void SegmentPeerMemory::reserve_staging() {

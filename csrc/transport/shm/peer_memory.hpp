@@ -20,8 +20,8 @@ class SegmentPeerMemory final : public PeerMemory {
   const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) override;
   LastPost last_post(int peer) const noexcept override;
 
-  std::byte* mailbox(int peer, std::uint64_t sequence) noexcept override { return segment_->mailbox(peer, sequence); }
   void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) override;
+  std::byte* mailbox(int peer, std::uint64_t sequence) noexcept override;
   std::size_t mailbox_bytes() const noexcept override { return kMailboxBytes; }
 
   void reserve_staging() override;
@@ -34,8 +34,14 @@ class SegmentPeerMemory final : public PeerMemory {
   void wait(int peer, Flag flag, std::uint64_t value, Waiter& waiter) override;
 
  private:
+  /// What lies before it in the ring was written at start: see meeting.cpp.
+  static constexpr std::size_t kFirstMail = 2 * kSmallMailboxBytes + kMailboxBytes;
+
   std::shared_ptr<Segment> segment_;
-  std::array<std::size_t, kMailboxes> reserved_mailboxes_{};  // bytes of each
+  std::array<std::size_t, 2> mailboxes_ = {0, kSmallMailboxBytes};  // offsets of the last two: of even and odd calls
+  std::size_t mail_end_ = kFirstMail;  // offsets of the end of the last one in the ring, and of what of it was reserved
+  std::size_t mail_reserved_ = kFirstMail;
+  bool has_gone_round_ = false;  // and so reserved what lies before the first one
   bool staging_reserved_ = false;
 };
 

@@ -32,9 +32,7 @@ class Segment {
   ChannelControl& channel_control(int from, int to) const noexcept {
     return at<ChannelControl>(layout_.channel_control(index(from), index(to)));
   }
-  std::byte* mailbox(int rank, std::uint64_t sequence) const noexcept {
-    return memory_->lanes().data() + layout_.mailbox(index(rank), sequence);
-  }
+  std::byte* mail(int rank) const noexcept { return memory_->lanes().data() + layout_.mail(index(rank)); }
   std::byte* staging(int rank) const noexcept { return memory_->lanes().data() + layout_.staging(index(rank)); }
   std::byte* channel(int from, int to) const noexcept {
     return memory_->lanes().data() + layout_.channel(index(from), index(to));
@@ -42,10 +40,12 @@ class Segment {
 
   /// Back this rank's own parts with memory: its control before it uses the lane at all, the others before it uses
   /// them.
-  void reserve_control() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
-  void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) {
-    const Chunk pages = layout_.mailbox_pages(index(rank_), sequence, bytes);
-    memory_->lanes().reserve(pages.offset, pages.count);
+  void reserve_for_messages() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
+  void reserve_for_collectives() {
+    memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes() + 2 * kSmallMailboxBytes);
+  }
+  void reserve_mail(std::size_t offset, std::size_t bytes) {
+    memory_->lanes().reserve(layout_.mail(index(rank_)) + offset, bytes);
   }
   void reserve_staging() { memory_->lanes().reserve(layout_.staging(index(rank_)), layout_.staging_bytes()); }
   void reserve_channel(int to, std::size_t offset, std::size_t bytes) {
