@@ -220,18 +220,19 @@ def test_waiting_for_a_work_may_end_before_the_work() -> None:
 def test_a_gradient_that_came_whole_counts_though_its_worker_is_lost() -> None:
     """A large one: its push ends when the server has it, that of a small one when it is on its way."""
     lost = threading.Event()
-    zeros = {"array": np.zeros(20_000)}
+    count = 200_000  # so many that the server has to ask for them
+    zeros = {"array": np.zeros(count)}
 
     def run(comm: allred.Communicator) -> Any:
         server = allred.ParameterServer(comm, zeros, optimizer=SGD(1.0), mode="synchronous", timeout=30)
         if comm.rank == 2:
-            server.push({"array": np.full(20_000, 4.0)})
+            server.push({"array": np.full(count, 4.0)})
             server.abort("gone")
             lost.set()
             return None
         if comm.rank == 1:
             assert lost.wait(SOON)
-            server.push({"array": np.full(20_000, 2.0)})
+            server.push({"array": np.full(count, 2.0)})
             values = server.pull()["array"]
             assert when_lost(server, 2).live == [1]
             server.close()
