@@ -196,8 +196,9 @@ class ParameterServer:
     def push(self, gradients: Mapping[str, ArrayLike], *, async_op: bool = False) -> ServerWork | None:
         """Sends gradients to the servers, one message each; returns when they have them, applied or not yet.
 
-        Where a server's part is less than 32 KiB, it may still be on its way. The answer is heard in this rank's next
-        call. In the mode ``"synchronous"`` a second push waits for the step of the first.
+        Where a server's part is of up to ``eager_bytes`` (512 KiB, unless docs/tuning.md is followed; 1 MiB where ranks
+        share cores), it may still be on its way. The answer is heard in this rank's next call. In the mode
+        ``"synchronous"`` a second push waits for the step of the first.
 
         Args:
             gradients: an array for each parameter, of its dtype and shape.
