@@ -49,12 +49,12 @@ def count(call: Call | PingPong, calls: int, barrier: Call) -> Block:
     before = resource.getrusage(resource.RUSAGE_SELF)
     seconds = timing.run(call, calls)
     after = resource.getrusage(resource.RUSAGE_SELF)
-    calls = 2 * calls if isinstance(call, PingPong) else calls  # hops
+    hops = 2 * calls if isinstance(call, PingPong) else calls
     return Block(
-        time_us=seconds / calls * (2 if isinstance(call, PingPong) else 1) * 1e6,
-        user_us=(after.ru_utime - before.ru_utime) / calls * 1e6,
-        system_us=(after.ru_stime - before.ru_stime) / calls * 1e6,
-        switches=(after.ru_nvcsw + after.ru_nivcsw - before.ru_nvcsw - before.ru_nivcsw) / calls,
+        time_us=seconds / calls * 1e6,
+        user_us=(after.ru_utime - before.ru_utime) / hops * 1e6,
+        system_us=(after.ru_stime - before.ru_stime) / hops * 1e6,
+        switches=(after.ru_nvcsw + after.ru_nivcsw - before.ru_nvcsw - before.ru_nivcsw) / hops,
     )
 
 
@@ -97,7 +97,7 @@ def measure(libraries: list[Library], work: Workload, world: object) -> list[dic
 
 
 def copy_alone_us(work: Workload, world: object) -> float:
-    """Of a message by rank 0, while the others wait asleep. Collective."""
+    """Of a message by rank 0, while the others wait for it. Collective."""
     taken = 0.0
     if work.rank == 0 and work.output.size and not work.in_place:
         size = min(work.input.size, work.output.size)

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/communicator.hpp"
+#include "median.hpp"
 #include "ranks.hpp"
 
 namespace allred::bench {
@@ -26,11 +27,6 @@ struct Plan {
 };
 
 using Clock = std::chrono::steady_clock;
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
 
 /// Times one request on all ranks together.
 class Timer {

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "common/cache_lines.hpp"
+#include "median.hpp"
 #include "reduce/copy.hpp"
 
 namespace allred::bench {
@@ -57,11 +58,6 @@ struct alignas(kCacheLineBytes) Counter {
 
 double microseconds_since(Clock::time_point begin) noexcept {
   return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
 }
 
 std::byte* shared_memory(std::size_t bytes) {
