@@ -16,10 +16,11 @@ std::byte* append(std::byte* to, Bytes bytes) noexcept {
 
 }  // namespace
 
-Agreement::Agreement(const Monitor& monitor, PeerMemory& memory, SharedWriter& writer)
+Agreement::Agreement(const Monitor& monitor, PeerMemory& memory, SharedWriter& writer, bool shares_cores)
     : monitor_(monitor),
       memory_(memory),
       writer_(writer),
+      shares_cores_(shares_cores),
       rank_(memory.rank()),
       size_(memory.size()),
       posts_(static_cast<std::size_t>(size_)) {}
@@ -65,7 +66,12 @@ void Agreement::fill_mailbox(const Entry& entry, std::size_t bytes) {
 
 void Agreement::publish(const Post& post) { posts_[static_cast<std::size_t>(rank_)] = &memory_.post(sequence_, post); }
 
+/// Those first that can only come when this rank gives them its core: while it does not wait for them any more, it can
+/// await the others without giving way to ranks that wait for the same.
 void Agreement::await_posts(Waiter& waiter) {
+  for (int peer = 0; shares_cores_ && peer < size_; ++peer) {
+    if (peer != rank_ && memory_.place_of(peer) == PeerPlace::here) memory_.await_post(peer, sequence_, waiter);
+  }
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_) posts_[static_cast<std::size_t>(peer)] = &memory_.await_post(peer, sequence_, waiter);
   }

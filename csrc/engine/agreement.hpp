@@ -31,7 +31,8 @@ struct Entry {
 /// `writer` must outlive it.
 class Agreement final : public CallDescription {
  public:
-  Agreement(const Monitor& monitor, PeerMemory& memory, SharedWriter& writer);
+  /// `shares_cores`: whether there are more ranks than cores.
+  Agreement(const Monitor& monitor, PeerMemory& memory, SharedWriter& writer, bool shares_cores);
 
   /// Blocks until all ranks have entered. Throws Error(mismatch) on all ranks where they disagree or one refused.
   void enter(const Entry& entry, Waiter& waiter);
@@ -67,6 +68,7 @@ class Agreement final : public CallDescription {
   const Monitor& monitor_;
   PeerMemory& memory_;
   SharedWriter& writer_;
+  const bool shares_cores_;
   const int rank_;
   const int size_;
   std::uint64_t sequence_ = 0;

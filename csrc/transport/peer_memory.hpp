@@ -47,6 +47,8 @@ class PeerMemory {
   virtual const Post& post(std::uint64_t sequence, const Post& post) = 0;
   /// Blocks until `peer` has posted `sequence`. Acquire: pairs with post().
   virtual const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) = 0;
+  /// Where `peer` was when it last posted, seen from where this rank was.
+  virtual PeerPlace place_of(int peer) const noexcept = 0;
 
   /// What `peer` last posted, for error messages: the sequence (0: nothing yet) and what it said.
   struct LastPost {

@@ -17,6 +17,9 @@ struct WaitReason {
   const char* what = "";
 };
 
+/// On which core the peer that is waited for was seen last: on that of this rank it needs to be let run.
+enum class PeerPlace : std::uint8_t { unknown, here, elsewhere };
+
 /// Sees what can end a wait: a deadline, an abort, a dead peer, a signal to this process.
 class Watch {
  public:
@@ -58,9 +61,19 @@ inline void pause_core() noexcept {
 class Waiter {
  public:
   struct Policy {
-    unsigned polls;   // looks at the condition with nothing in between
-    unsigned pauses;  // then looks with a pause of the core in between
-    unsigned yields;  // then gives the core to whoever wants it; then sleeps
+    unsigned polls;             // looks at the condition with nothing in between
+    unsigned pauses;            // then looks with a pause of the core in between
+    unsigned pauses_elsewhere;  // the same for a peer on another core; for one on this core, none
+    unsigned yields;            // then gives the core to whoever wants it; then sleeps
+
+    unsigned pauses_for(PeerPlace place) const noexcept {
+      switch (place) {
+        case PeerPlace::here: return 0;
+        case PeerPlace::elsewhere: return pauses_elsewhere;
+        case PeerPlace::unknown: break;
+      }
+      return pauses;
+    }
   };
 
   Waiter(Watch& watch, Doorbell& doorbell, Policy policy) : watch_(watch), doorbell_(doorbell), policy_(policy) {}
@@ -70,20 +83,27 @@ class Waiter {
   /// Null where nobody wants to hear of waits.
   void set_observer(WaitObserver* observer) noexcept { observer_ = observer; }
 
-  /// Returns once `ready()` holds, which must go on holding. Throws what the Watch throws.
-  template <class Ready>
-  void until(Ready&& ready, const WaitReason& reason) {
+  /// Returns once `ready()` holds, which must go on holding. Throws what the Watch throws. `place()` is asked for a
+  /// PeerPlace where the first looks were not enough.
+  template <class Ready, class Place>
+  void until(Ready&& ready, const WaitReason& reason, Place&& place) {
     for (unsigned poll = 0; poll < policy_.polls; ++poll) {
       if (ready()) return;
     }
     watch_.on_wait();
     const Observation observation(observer_, reason);
-    for (unsigned pause = 0; pause < policy_.pauses; ++pause) {
+    const unsigned pauses = policy_.pauses_for(place());
+    for (unsigned pause = 0; pause < pauses; ++pause) {
       if (ready()) return;
       pause_core();
       if (pause % kPausesBetweenChecks == kPausesBetweenChecks - 1) watch_.check(reason);
     }
     until_slowly(std::ref(ready), reason);
+  }
+
+  template <class Ready>
+  void until(Ready&& ready, const WaitReason& reason) {
+    until(ready, reason, [] { return PeerPlace::unknown; });
   }
 
  private:

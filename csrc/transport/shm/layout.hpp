@@ -88,6 +88,7 @@ struct Control {
 
   alignas(kCacheLine) std::atomic<std::uint32_t> bell;
   std::atomic<std::uint32_t> asleep;  // how many threads of this rank
+  std::atomic<int> core;              // where this rank was when it last posted; written where that has changed
 
   enum Stage : std::uint32_t { kAbsent, kAttached, kLeft };
   alignas(kCacheLine) std::atomic<std::uint32_t> stage;

@@ -1,5 +1,7 @@
 #include "transport/shm/peer_memory.hpp"
 
+#include <sched.h>
+
 #include "transport/shm/doorbell.hpp"
 
 namespace allred::shm {
@@ -20,6 +22,8 @@ SegmentPeerMemory::SegmentPeerMemory(std::shared_ptr<Segment> segment) : segment
 
 const Post& SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
   Control& control = segment_->control(segment_->rank());
+  const int core = sched_getcpu();
+  if (control.core.load(std::memory_order_relaxed) != core) control.core.store(core, std::memory_order_relaxed);
   control.last_call.store(post.fingerprint.call, std::memory_order_relaxed);
   control.last_count.store(post.fingerprint.count, std::memory_order_relaxed);
   control.last_sequence.store(sequence, std::memory_order_relaxed);
@@ -34,8 +38,13 @@ const Post& SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
 const Post& SegmentPeerMemory::await_post(int peer, std::uint64_t sequence, Waiter& waiter) {
   const PostLine& line = segment_->control(peer).posts[sequence % 2];
   waiter.until([&line, sequence] { return PostWord(line.word.load(std::memory_order_acquire)).sequence() >= sequence; },
-               {peer, "to enter this call"});
+               {peer, "to enter this call"}, [this, peer] { return place_of(peer); });
   return line.post;
+}
+
+PeerPlace SegmentPeerMemory::place_of(int peer) const noexcept {
+  const auto core_of = [this](int rank) { return segment_->control(rank).core.load(std::memory_order_relaxed); };
+  return core_of(peer) == core_of(segment_->rank()) ? PeerPlace::here : PeerPlace::elsewhere;
 }
 
 PeerMemory::LastPost SegmentPeerMemory::last_post(int peer) const noexcept {
@@ -86,7 +95,8 @@ void SegmentPeerMemory::signal(Flag flag, std::uint64_t value) {
 
 void SegmentPeerMemory::wait(int peer, Flag flag, std::uint64_t value, Waiter& waiter) {
   const auto& word = segment_->control(peer).flags[static_cast<int>(flag)].value;
-  waiter.until([&word, value] { return word.load(std::memory_order_acquire) >= value; }, {peer, describe(flag)});
+  waiter.until([&word, value] { return word.load(std::memory_order_acquire) >= value; }, {peer, describe(flag)},
+               [this, peer] { return place_of(peer); });
 }
 
 }  // namespace allred::shm

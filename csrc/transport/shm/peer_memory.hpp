@@ -18,6 +18,7 @@ class SegmentPeerMemory final : public PeerMemory {
 
   const Post& post(std::uint64_t sequence, const Post& post) override;
   const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) override;
+  PeerPlace place_of(int peer) const noexcept override;
   LastPost last_post(int peer) const noexcept override;
 
   void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) override;
