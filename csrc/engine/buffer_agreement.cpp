@@ -58,8 +58,10 @@ BufferAgreement::BufferAgreement(std::shared_ptr<SymmetricMemory> symmetric, std
       gates_(static_cast<std::size_t>(size)) {}
 
 void BufferAgreement::announce(const Request& request, bool offers_private, Entry& entry) {
-  own_.input = input_place(request, offers_private);
-  const bool reads_peers = prefers_one_copy(request, offers_private) && can_read_peers_;
+  const bool prefers_reading = prefers_one_copy(request, offers_private);
+  // One rank that prefers to stream is enough for all to do so, and then nobody asks for private memory.
+  own_.input = input_place(request, offers_private && prefers_reading);
+  const bool reads_peers = prefers_reading && can_read_peers_;
   own_.output = Place::in_private(&kProbe, reads_peers);
   if (peers_write_output(request.collective)) {
     const Place place = symmetric_place({static_cast<const std::byte*>(request.output), request.bytes()});

@@ -13,7 +13,7 @@ Waiter::Policy wait_policy(WaitMode mode, const Topology& topology, bool in_back
     case WaitMode::automatic: break;
   }
   // A peer on another core comes about as soon as one on this core could have had its turn.
-  if (!topology.has_core_a_rank()) return {.polls = 16, .pauses = 0, .pauses_elsewhere = 40, .yields = 256};
+  if (!topology.has_core_a_rank()) return {.polls = 2, .pauses = 0, .pauses_elsewhere = 40, .yields = 256};
   const bool computes_beside = in_background && topology.num_cores < 2 * topology.size();
   // A few yields let a peer on this core go on, who then is there; at once asleep, it would have to be woken each
   // round.

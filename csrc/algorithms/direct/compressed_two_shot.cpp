@@ -34,7 +34,7 @@ class CompressedTwoShot {
   explicit CompressedTwoShot(DirectCall& call)
       : call_(call),
         codec_(call.compression.codec),
-        ring_(call, StagingRing::Slots::few, least_slot_bytes(codec_, call.size())),
+        ring_(call, StagingRing::Slots::few, std::max(call.chunk_bytes, least_slot_bytes(codec_, call.size()))),
         size_(static_cast<std::size_t>(call.size())) {
     chunk_stride_ = ring_.slot_bytes() / size_ / kLine * kLine;
     piece_count_ = size_ * (chunk_stride_ / compressed_bytes(codec_, kUnitBlock)) * kUnitBlock;

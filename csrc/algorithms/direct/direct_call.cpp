@@ -14,11 +14,11 @@ Chunk DirectCall::chunk_in_lines(std::size_t num_elements, int owner) const noex
   return {begin, std::min((lines.offset + lines.count) << shift, num_elements) - begin};
 }
 
-StagingRing::StagingRing(DirectCall& call, Slots slots, std::size_t least_bytes) : call_(call), first_(call.round) {
+StagingRing::StagingRing(DirectCall& call, Slots slots, std::size_t slot_bytes) : call_(call), first_(call.round) {
   call.memory.reserve_staging();
   const std::size_t most = call.memory.staging_bytes() / kDepth / kCacheLineBytes * kCacheLineBytes;
-  const std::size_t least = std::max(least_bytes, kCacheLineBytes * static_cast<std::size_t>(call.size()));
-  slot_bytes_ = std::min(most, std::max(round_up(call.chunk_bytes, kCacheLineBytes), least));
+  const std::size_t least = kCacheLineBytes * static_cast<std::size_t>(call.size());
+  slot_bytes_ = std::min(most, std::max(round_up(slot_bytes, kCacheLineBytes), least));
   num_slots_ = slots == Slots::all ? call.memory.staging_bytes() / slot_bytes_ : kDepth;
 }
 

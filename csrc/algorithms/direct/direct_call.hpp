@@ -100,10 +100,16 @@ struct DirectCall {
   }
 };
 
-/// Staging memory as a ring of slots. Round k may use its slot once round k - kDepth is over.
+/// How many bytes of its staging memory a rank fills at a time, where it is not for an AllReduce. A root and the others
+/// work one after the other on each round: the smaller the first one is, the sooner all are at work.
+constexpr std::size_t staged_round_bytes(Collective collective, std::size_t chunk_bytes) noexcept {
+  return is_rooted(collective) ? chunk_bytes / 4 : chunk_bytes;
+}
+
+/// Staging memory as a ring of slots. Round k may use its slot once round k - num_slots() is over.
 class StagingRing {
  public:
-  static constexpr std::size_t kDepth = 3;
+  static constexpr std::size_t kDepth = 3;  // the slots that there are at least, and of few exactly
 
   /// Where the rounds' slots lie. A line that its reader still has in its cache takes some times as long to write
   /// again, so slots that peers only read rotate through all of the staging memory, which is more than a core's own
@@ -111,10 +117,11 @@ class StagingRing {
   /// cache.
   enum class Slots : std::uint8_t { all, few };
 
-  /// Slots of the call's chunk_bytes; of `least_bytes` or more, and of a cache line a rank, where there is room.
-  StagingRing(DirectCall& call, Slots slots, std::size_t least_bytes = 0);
+  /// Slots of `slot_bytes`, and of a cache line a rank or more, where there is room.
+  StagingRing(DirectCall& call, Slots slots, std::size_t slot_bytes);
 
   std::size_t slot_bytes() const noexcept { return slot_bytes_; }
+  std::uint64_t num_slots() const noexcept { return num_slots_; }
   std::byte* slot(int peer, std::uint64_t round) const noexcept {
     return call_.memory.staging(peer) + ((first_ + round) % num_slots_) * slot_bytes_;
   }

@@ -24,7 +24,8 @@ struct Part {
 
 class Exchange {
  public:
-  explicit Exchange(DirectCall& call) : call_(call), traffic_(call), ring_(call, StagingRing::Slots::all) {
+  explicit Exchange(DirectCall& call)
+      : call_(call), traffic_(call), ring_(call, StagingRing::Slots::all, staged_round_bytes(call.collective, call.chunk_bytes)) {
     const int self = call.rank();
     call.for_each_peer([&](int peer) {
       append(outgoing_, peer, self, peer);
@@ -76,8 +77,8 @@ class Exchange {
 
   void stage(std::uint64_t round) {
     for (const Part& part : outgoing_) {
-      if (round < StagingRing::kDepth || round - StagingRing::kDepth >= part.rounds()) continue;
-      call_.memory.wait(part.peer, Flag::released, ring_.epoch(round - StagingRing::kDepth), call_.waiter);
+      if (round < ring_.num_slots() || round - ring_.num_slots() >= part.rounds()) continue;
+      call_.memory.wait(part.peer, Flag::released, ring_.epoch(round - ring_.num_slots()), call_.waiter);
     }
     std::byte* slot = ring_.slot(call_.rank(), round);
     for (const Part& part : outgoing_) {

@@ -2,8 +2,8 @@
 //
 //   nouns   part: a rank's slot is divided among those it sends to, to each as large a part as its share of what the
 //           rank sends; so all of them are through after the same number of rounds. One receiver has the whole slot
-//   steps   stage(k)  wait until those that read round k - 3 of this rank's slot have released it, fill their parts,
-//                     signal `staged`
+//   steps   stage(k)  wait until those that read this rank's slot when it was last used have released it, fill their
+//                     parts, signal `staged`
 //           take(k)   wait for each rank that has a part for this one in round k, copy it to the output; signal
 //                     `released`
 //           in the order stage(k + 1), take(k)

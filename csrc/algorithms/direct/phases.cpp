@@ -6,6 +6,7 @@
 #include "algorithms/direct/direct_call.hpp"
 #include "algorithms/direct/one_shot.hpp"
 #include "common/chunks.hpp"
+#include "common/config.hpp"
 #include "common/error.hpp"
 
 namespace allred {
@@ -74,9 +75,10 @@ PhasedCall describe_two_shot(const Call& call, std::size_t chunk_bytes) {
 
 PhasedCall describe_staged(const Call& call, std::size_t chunk_bytes) {
   const std::size_t staged = one_shot_bytes(call.collective, call.bytes, static_cast<int>(call.size));
+  const std::size_t round_bytes = staged_round_bytes(call.collective, chunk_bytes);
   return {.phases = {showing("stage", call), taking("read", call)},
-          .rounds = std::max<std::size_t>(ceil_div(staged, chunk_bytes), 1),
-          .depth = StagingRing::kDepth};
+          .rounds = std::max<std::size_t>(ceil_div(staged, round_bytes), 1),
+          .depth = std::max(Config{}.staging_bytes / round_bytes, StagingRing::kDepth)};
 }
 
 }  // namespace

@@ -9,7 +9,9 @@ namespace {
 class Rounds {
  public:
   /// `parts`: how many ranges of elements a stager puts side by side in its slot.
-  Rounds(DirectCall& call, std::size_t parts) : call_(call), ring_(call, StagingRing::Slots::all) {
+  Rounds(DirectCall& call, std::size_t parts)
+      : call_(call),
+        ring_(call, StagingRing::Slots::all, staged_round_bytes(call.collective, call.chunk_bytes)) {
     constexpr std::size_t kAlign = 64;
     part_bytes_ = std::max(ring_.slot_bytes() / parts / kAlign, std::size_t{1}) * kAlign;
     round_count_ = part_bytes_ / call.element_bytes();
@@ -21,7 +23,7 @@ class Rounds {
     const std::uint64_t rounds = ceil_div(call_.count, round_count_);
     const auto stage_round = [&](std::uint64_t round) {
       if (!stages || round >= rounds) return;
-      if (round >= StagingRing::kDepth) await_all(Flag::released, ring_.epoch(round - StagingRing::kDepth));
+      if (round >= ring_.num_slots()) await_all(Flag::released, ring_.epoch(round - ring_.num_slots()));
       stage(chunk_in(round), ring_.slot(call_.rank(), round));
       call_.memory.signal(Flag::staged, ring_.epoch(round));
     };

@@ -12,7 +12,7 @@ class TwoShot {
   explicit TwoShot(DirectCall& call, const PeerBuffers* with_entry = nullptr)
       : call_(call),
         with_entry_(with_entry),
-        ring_(call, StagingRing::Slots::few),
+        ring_(call, StagingRing::Slots::few, call.chunk_bytes),
         size_(static_cast<std::size_t>(call.size())) {
     constexpr std::size_t kAlign = 64;
     chunk_stride_ = std::max(ring_.slot_bytes() / size_ / kAlign, std::size_t{1}) * kAlign;
