@@ -34,6 +34,11 @@ std::size_t eager_limit(const Topology& topology, const Tuning& tuning) noexcept
   return topology.has_core_a_rank() ? tuning.eager_bytes : tuning.eager_bytes_shared;
 }
 
+/// In collectives, ranks that share cores time the scheduler and not the way.
+std::size_t stream_limit(const Topology& topology, const Tuning& tuning) noexcept {
+  return topology.has_core_a_rank() ? tuning.stream_bytes : 0;
+}
+
 Algorithm select(Collective collective, std::size_t contribution_bytes, std::size_t mailbox_bytes,
                  const Topology& topology, const Tuning& tuning) {
   if (collective == Collective::barrier) return Algorithm::one_shot;

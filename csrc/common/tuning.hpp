@@ -16,7 +16,7 @@ struct Tuning {
   std::size_t chunk_bytes = std::size_t{128} << 10;           // a round of staging
   std::size_t chunk_bytes_shared = std::size_t{256} << 10;
   std::size_t one_copy_bytes = (std::size_t{64} << 10) + 1;  // from here on, data is copied once, but in AllReduce
-  std::size_t one_copy_bytes_shared = std::size_t{64} << 10;
+  std::size_t one_copy_bytes_shared = std::size_t{1} << 20;
   std::size_t stream_bytes = std::size_t{1} << 30;   // up to here, it streams where that is found to be faster
   std::size_t eager_bytes = std::size_t{512} << 10;  // up to here, a message is sent before there is a recv for it
   std::size_t eager_bytes_shared = std::size_t{1} << 20;

@@ -36,6 +36,7 @@ struct DirectCall {
   std::span<SharedWriter> writers;          // into memory that peers only read; see writer_for()
   const Reduction& reduction;               // of a collective that reduces
   std::size_t chunk_bytes;                  // of its staging memory a rank fills at a time; the same on all ranks
+  bool shares_cores;                        // there are more ranks than cores
   std::uint64_t& round;                     // rounds of staging this communicator has been through
   std::span<const Post* const> posts = {};  // each rank's entry to this call, once all have entered
   std::span<const double> scales = {};      // premul_sum: each rank's factor
@@ -116,6 +117,12 @@ class StagingRing {
   /// caches hold. Slots to which peers write, too, come back without that, and are better where they were: in the
   /// cache.
   enum class Slots : std::uint8_t { all, few };
+
+  /// Of the collectives but AllReduce. Ranks that share a core share its caches, too, which the slots of all of them
+  /// outgrow; but a root should get far ahead.
+  static constexpr Slots staged_slots(Collective collective, bool shares_cores) noexcept {
+    return shares_cores && !is_rooted(collective) ? Slots::few : Slots::all;
+  }
 
   /// Slots of `slot_bytes`, and of a cache line a rank or more, where there is room.
   StagingRing(DirectCall& call, Slots slots, std::size_t slot_bytes);

@@ -25,7 +25,10 @@ struct Part {
 class Exchange {
  public:
   explicit Exchange(DirectCall& call)
-      : call_(call), traffic_(call), ring_(call, StagingRing::Slots::all, staged_round_bytes(call.collective, call.chunk_bytes)) {
+      : call_(call),
+        traffic_(call),
+        ring_(call, StagingRing::staged_slots(call.collective, call.shares_cores),
+              staged_round_bytes(call.collective, call.chunk_bytes)) {
     const int self = call.rank();
     call.for_each_peer([&](int peer) {
       append(outgoing_, peer, self, peer);

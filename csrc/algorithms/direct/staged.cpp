@@ -11,7 +11,8 @@ class Rounds {
   /// `parts`: how many ranges of elements a stager puts side by side in its slot.
   Rounds(DirectCall& call, std::size_t parts)
       : call_(call),
-        ring_(call, StagingRing::Slots::all, staged_round_bytes(call.collective, call.chunk_bytes)) {
+        ring_(call, StagingRing::staged_slots(call.collective, call.shares_cores),
+              staged_round_bytes(call.collective, call.chunk_bytes)) {
     constexpr std::size_t kAlign = 64;
     part_bytes_ = std::max(ring_.slot_bytes() / parts / kAlign, std::size_t{1}) * kAlign;
     round_count_ = part_bytes_ / call.element_bytes();
