@@ -43,6 +43,11 @@ class Rounds {
     return ring_.slot(peer, round) + part * part_bytes_;
   }
 
+  /// The same of this rank's input to all peers.
+  void show(Chunk chunk, std::byte* slot) const {
+    call_.writer_for(call_.rank()).write(slot, call_.input + bytes(chunk.offset), bytes(chunk.count));
+  }
+
   std::size_t part_bytes() const noexcept { return part_bytes_; }
 
   std::size_t bytes(std::size_t num_elements) const noexcept { return num_elements * call_.element_bytes(); }
@@ -70,9 +75,7 @@ void staged_broadcast(DirectCall& call) {
   const bool is_root = call.rank() == call.root;
   rounds.run(
       is_root,
-      [&](Chunk chunk, std::byte* slot) {
-        call.writer_for(call.rank()).write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
-      },
+      [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
       [&](Chunk chunk, std::uint64_t round) {
         const std::byte* source =
             is_root ? call.input + rounds.bytes(chunk.offset) : rounds.await_part(call.root, round);
@@ -85,9 +88,7 @@ void staged_reduce(DirectCall& call) {
   const bool is_root = call.rank() == call.root;
   rounds.run(
       !is_root,
-      [&](Chunk chunk, std::byte* slot) {
-        call.writer_for(call.rank()).write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
-      },
+      [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
       [&](Chunk chunk, std::uint64_t round) {
         if (!is_root) return;
         const std::size_t offset = rounds.bytes(chunk.offset);
@@ -103,9 +104,7 @@ void staged_all_gather(DirectCall& call) {
   Rounds rounds(call, 1);
   rounds.run(
       true,
-      [&](Chunk chunk, std::byte* slot) {
-        call.writer_for(call.rank()).write(slot, call.input + rounds.bytes(chunk.offset), rounds.bytes(chunk.count));
-      },
+      [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
       [&](Chunk chunk, std::uint64_t round) {
         const std::size_t offset = rounds.bytes(chunk.offset);
         copy_bytes(call.output_block(call.rank()) + offset, call.input + offset, rounds.bytes(chunk.count));

@@ -25,8 +25,9 @@ inline constexpr std::size_t kPage = 4096;
 // to write again.
 inline constexpr std::size_t kMailboxBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kSmallMailboxBytes = kPage;
+inline constexpr std::size_t kMailRingOffset = 2 * kSmallMailboxBytes;
 inline constexpr std::size_t kMailRingBytes = std::size_t{3} << 19;
-inline constexpr std::size_t kMailBytes = 2 * kSmallMailboxBytes + kMailRingBytes;
+inline constexpr std::size_t kMailBytes = kMailRingOffset + kMailRingBytes;
 
 // A channel has slots for small messages, which fit a page each, and a ring for large ones.
 inline constexpr std::size_t kSmallSlots = 8;

@@ -196,8 +196,8 @@ void await_attached(const std::shared_ptr<Segment>& segment, const FaultBoard& b
   }
 }
 
-/// Where the mailboxes of the first calls are not, and so none before all ranks have read it.
-constexpr std::size_t kInfoOffset = 2 * kSmallMailboxBytes;
+/// Where mailboxes come to lie only once the ring has been gone through, and so after all ranks have read it.
+constexpr std::size_t kInfoOffset = kMailBytes - kMailboxBytes;
 
 void write_info(Segment& segment, const RankInfo& info) {
   const std::string text = encode(info);

@@ -14,8 +14,8 @@ SegmentMessageLink::SegmentMessageLink(std::shared_ptr<Segment> segment, int pee
       outgoing_memory_(segment_->channel(segment_->rank(), peer)),
       incoming_memory_(segment_->channel(peer, segment_->rank())),
       most_in_ring_(std::min(segment_->layout().ring_bytes() / MessagePlace::kMostBytes - 1, kMostInChannel)),
-      outgoing_ring_(segment_->layout().ring_bytes()),
-      incoming_ring_(segment_->layout().ring_bytes()) {}
+      outgoing_ring_(segment_->layout().ring_bytes(), max_message_bytes()),
+      incoming_ring_(outgoing_ring_) {}
 
 std::optional<std::span<std::byte>> SegmentMessageLink::reserve(std::size_t bytes) {
   is_in_ring_ = bytes > kSmallSlotBytes;
@@ -27,14 +27,13 @@ std::optional<std::span<std::byte>> SegmentMessageLink::reserve(std::size_t byte
   }
   if (sent_ - taken_by_peer_ >= most) return std::nullopt;
   const std::size_t room = std::min(bytes, max_message_bytes());
+  const std::size_t part = is_in_ring_ ? kRingOffset : 0;
   const std::size_t offset = is_in_ring_ ? outgoing_ring_.offset() : small_slot(sent_);
-  std::size_t& backed_end = is_in_ring_ ? backed_ring_end_ : backed_slots_end_;
-  if (room != 0 && offset + room > backed_end) {
-    const std::size_t begin = std::max(offset / kPage * kPage, backed_end);
-    backed_end = round_up(offset + room, kPage);
-    segment_->reserve_channel(peer_, begin, backed_end - begin);
-  }
-  return std::span(outgoing_memory_ + offset, room);
+  ReservedPart& reserved = is_in_ring_ ? reserved_ring_ : reserved_slots_;
+  reserved.reach(offset + room, [this, part](std::size_t begin, std::size_t length) {
+    segment_->reserve_channel(peer_, part + begin, length);
+  });
+  return std::span(outgoing_memory_ + part + offset, room);
 }
 
 void SegmentMessageLink::commit(std::size_t bytes) {
@@ -47,7 +46,7 @@ void SegmentMessageLink::commit(std::size_t bytes) {
 std::optional<std::span<const std::byte>> SegmentMessageLink::front() {
   if (incoming_.head.load(std::memory_order_acquire) == taken_) return std::nullopt;
   const MessagePlace place = incoming_.places[index(taken_)];
-  return std::span(incoming_memory_ + (place.is_in_ring() ? incoming_ring_.offset() : small_slot(taken_)),
+  return std::span(incoming_memory_ + (place.is_in_ring() ? kRingOffset + incoming_ring_.offset() : small_slot(taken_)),
                    place.bytes());
 }
 

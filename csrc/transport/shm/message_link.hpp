@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "transport/message_link.hpp"
+#include "transport/shm/ring.hpp"
 #include "transport/shm/segment.hpp"
 
 namespace allred::shm {
@@ -24,22 +25,7 @@ class SegmentMessageLink final : public MessageLink {
   void ring() override;
 
  private:
-  /// Where the messages in a ring lie: both ranks compute it alike. There is room for the largest message from there
-  /// on.
-  class RingCursor {
-   public:
-    explicit RingCursor(std::size_t ring_bytes) noexcept : last_(ring_bytes - MessagePlace::kMostBytes) {}
-
-    std::size_t offset() const noexcept { return kSmallSlots * kSmallSlotBytes + place_; }
-    void pass(std::size_t bytes) noexcept {
-      place_ = round_up(place_ + bytes, kCacheLine);
-      if (place_ > last_) place_ = 0;
-    }
-
-   private:
-    std::size_t last_;
-    std::size_t place_ = 0;
-  };
+  static constexpr std::size_t kRingOffset = kSmallSlots * kSmallSlotBytes;  // in the memory of a channel
 
   static constexpr std::size_t index(std::uint64_t message) noexcept { return message % kMostInChannel; }
   static constexpr std::size_t small_slot(std::uint64_t message) noexcept {
@@ -53,12 +39,9 @@ class SegmentMessageLink final : public MessageLink {
   std::byte* outgoing_memory_;
   const std::byte* incoming_memory_;
   const std::size_t most_in_ring_;  // messages; there is room for so many of any size
-  RingCursor outgoing_ring_;
-  RingCursor incoming_ring_;
-  bool is_in_ring_ = false;  // what was reserved
-  // Up to which offset the outgoing slots and the outgoing ring have memory.
-  std::size_t backed_slots_end_ = 0;
-  std::size_t backed_ring_end_ = 0;
+  RingCursor outgoing_ring_, incoming_ring_;     // both ranks compute alike where messages lie
+  bool is_in_ring_ = false;                      // what was reserved
+  ReservedPart reserved_slots_, reserved_ring_;  // of the outgoing direction
   std::uint64_t sent_ = 0;  // this rank's own copies of outgoing head and incoming tail
   std::uint64_t taken_ = 0;
   std::uint64_t taken_by_peer_ = 0;  // outgoing tail when last looked at

@@ -60,19 +60,12 @@ void SegmentPeerMemory::reserve_mailbox(std::uint64_t sequence, std::size_t byte
     mailboxes_[parity] = parity * kSmallMailboxBytes;
     return;
   }
-  std::size_t begin = round_up(mail_end_, kCacheLine);
-  if (begin + bytes > kMailBytes) begin = 2 * kSmallMailboxBytes;
-  const std::size_t end = round_up(begin + bytes, kPage);
-  if (begin < kFirstMail && !has_gone_round_) {
-    segment_->reserve_mail(begin / kPage * kPage, kFirstMail - begin / kPage * kPage);
-    has_gone_round_ = true;
-  }
-  if (end > mail_reserved_) {
-    segment_->reserve_mail(mail_reserved_, end - mail_reserved_);
-    mail_reserved_ = end;
-  }
-  mail_end_ = begin + bytes;
-  mailboxes_[parity] = begin;
+  const std::size_t begin = ring_.offset();
+  reserved_ring_.reach(begin + bytes, [this](std::size_t offset, std::size_t length) {
+    segment_->reserve_mail(kMailRingOffset + offset, length);
+  });
+  ring_.pass(bytes);
+  mailboxes_[parity] = kMailRingOffset + begin;
 }
 
 std::byte* SegmentPeerMemory::mailbox(int peer, std::uint64_t sequence) noexcept {

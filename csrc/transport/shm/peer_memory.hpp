@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "transport/peer_memory.hpp"
+#include "transport/shm/ring.hpp"
 #include "transport/shm/segment.hpp"
 
 namespace allred::shm {
@@ -35,14 +36,10 @@ class SegmentPeerMemory final : public PeerMemory {
   void wait(int peer, Flag flag, std::uint64_t value, Waiter& waiter) override;
 
  private:
-  /// What lies before it in the ring was written at start: see meeting.cpp.
-  static constexpr std::size_t kFirstMail = 2 * kSmallMailboxBytes + kMailboxBytes;
-
   std::shared_ptr<Segment> segment_;
   std::array<std::size_t, 2> mailboxes_ = {0, kSmallMailboxBytes};  // offsets of the last two: of even and odd calls
-  std::size_t mail_end_ = kFirstMail;  // offsets of the end of the last one in the ring, and of what of it was reserved
-  std::size_t mail_reserved_ = kFirstMail;
-  bool has_gone_round_ = false;  // and so reserved what lies before the first one
+  RingCursor ring_{kMailRingBytes, kMailboxBytes};
+  ReservedPart reserved_ring_;
   bool staging_reserved_ = false;
 };
 
