@@ -50,12 +50,13 @@ void Agreement::post(const Entry& entry) {
   publish(post);
 }
 
-/// A line to which a peer wrote its answer is not in that peer's cache when this rank writes it again.
+/// This rank takes a line with a peer's answer back into its cache when it reads it, and so may write it again at once.
 void Agreement::fill_mailbox(const Entry& entry, std::size_t bytes) {
-  memory_.reserve_mailbox(sequence_, std::max(bytes, entry.answered_bytes));
+  const MailboxUse use = entry.answered_bytes != 0 ? MailboxUse::answered : MailboxUse::read;
+  memory_.reserve_mailbox(sequence_, std::max(bytes, entry.answered_bytes), use);
   std::byte* to = memory_.mailbox(rank_, sequence_);
   for (const Bytes& piece : entry.contribution) {
-    if (entry.answered_bytes != 0) {
+    if (use == MailboxUse::answered) {
       copy_to_shared(to, piece.data(), piece.size());
     } else {
       writer_.write(to, piece.data(), piece.size());
@@ -124,7 +125,7 @@ void Agreement::post_text(const std::string& text) {
   Post post{.fingerprint = Fingerprint::refusal(), .scale = 1.0, .payload = {}};
   std::uint64_t bytes = std::min(text.size(), memory_.mailbox_bytes());
   try {
-    memory_.reserve_mailbox(++sequence_, bytes);
+    memory_.reserve_mailbox(++sequence_, bytes, MailboxUse::read);
   } catch (const Error&) {  // without memory the peers learn that much, and not why
     bytes = 0;
   }

@@ -31,6 +31,9 @@ enum class Flag : std::uint8_t {
 };
 inline constexpr std::size_t kNumFlags = 3;
 
+/// Who writes to a mailbox, which decides where it is best: only its owner, or also the peers, who answer in it.
+enum class MailboxUse : std::uint8_t { read, answered };
+
 /// The memory that the ranks of one host show each other. A rank writes only what it owns (its post and flags, and
 /// its mailbox and staging memory, which an algorithm may also have a peer write in its turn) and reads everyone's.
 /// Used by the one thread that runs the communicator's operations; the verbs say how they order memory.
@@ -60,7 +63,7 @@ class PeerMemory {
   /// Memory of `peer` that goes with its post of `sequence`, under the same rule of two. Its owner reserves what is
   /// used of it before it posts, which throws Error(system) where the machine has no memory left; the others see the
   /// post first.
-  virtual void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) = 0;
+  virtual void reserve_mailbox(std::uint64_t sequence, std::size_t bytes, MailboxUse use) = 0;
   virtual std::byte* mailbox(int peer, std::uint64_t sequence) noexcept = 0;
   virtual std::size_t mailbox_bytes() const noexcept = 0;
 

@@ -58,7 +58,8 @@ def measured(config: Config) -> Footprint:
         communicator.barrier()
         large = np.zeros(2 << 20, np.float32)
         for _ in range(_CALLS):
-            communicator.all_reduce(large[:_MAILBOX])
+            communicator.all_reduce(large[:_MAILBOX])  # in mailboxes that are answered in
+            communicator.broadcast(large[:_MAILBOX])
         communicator.all_reduce(large)
         communicator.all_gather(large[: 1 << 18])
         communicator.all_to_all(large.reshape(_RANKS, -1))

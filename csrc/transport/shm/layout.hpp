@@ -20,12 +20,14 @@ namespace allred::shm {
 inline constexpr std::size_t kCacheLine = 64;
 inline constexpr std::size_t kPage = 4096;
 
-// A mailbox is where it is put for each call: a small one in a page that every second call has, a larger one in a ring.
+// A mailbox is where it is put for each call: a small one in a page that every second call has, and one in which peers
+// answer in memory that every second call has; any other in a ring.
 // The rings here should be larger than a core's own caches: a line that its reader still has takes some times as long
 // to write again.
 inline constexpr std::size_t kMailboxBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kSmallMailboxBytes = kPage;
-inline constexpr std::size_t kMailRingOffset = 2 * kSmallMailboxBytes;
+inline constexpr std::size_t kAnsweredMailOffset = 2 * kSmallMailboxBytes;
+inline constexpr std::size_t kMailRingOffset = kAnsweredMailOffset + 2 * kMailboxBytes;
 inline constexpr std::size_t kMailRingBytes = std::size_t{3} << 19;
 inline constexpr std::size_t kMailBytes = kMailRingOffset + kMailRingBytes;
 

@@ -54,10 +54,18 @@ PeerMemory::LastPost SegmentPeerMemory::last_post(int peer) const noexcept {
 }
 
 /// The last two never overlap, as the ring has room for many.
-void SegmentPeerMemory::reserve_mailbox(std::uint64_t sequence, std::size_t bytes) {
+void SegmentPeerMemory::reserve_mailbox(std::uint64_t sequence, std::size_t bytes, MailboxUse use) {
   const std::size_t parity = sequence % 2;
   if (bytes <= kSmallMailboxBytes) {
     mailboxes_[parity] = parity * kSmallMailboxBytes;
+    return;
+  }
+  if (use == MailboxUse::answered) {
+    const std::size_t begin = parity * kMailboxBytes;
+    reserved_answered_.reach(begin + bytes, [this](std::size_t offset, std::size_t length) {
+      segment_->reserve_mail(kAnsweredMailOffset + offset, length);
+    });
+    mailboxes_[parity] = kAnsweredMailOffset + begin;
     return;
   }
   const std::size_t begin = ring_.offset();

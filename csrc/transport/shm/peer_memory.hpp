@@ -22,7 +22,7 @@ class SegmentPeerMemory final : public PeerMemory {
   PeerPlace place_of(int peer) const noexcept override;
   LastPost last_post(int peer) const noexcept override;
 
-  void reserve_mailbox(std::uint64_t sequence, std::size_t bytes) override;
+  void reserve_mailbox(std::uint64_t sequence, std::size_t bytes, MailboxUse use) override;
   std::byte* mailbox(int peer, std::uint64_t sequence) noexcept override;
   std::size_t mailbox_bytes() const noexcept override { return kMailboxBytes; }
 
@@ -39,7 +39,7 @@ class SegmentPeerMemory final : public PeerMemory {
   std::shared_ptr<Segment> segment_;
   std::array<std::size_t, 2> mailboxes_ = {0, kSmallMailboxBytes};  // offsets of the last two: of even and odd calls
   RingCursor ring_{kMailRingBytes, kMailboxBytes};
-  ReservedPart reserved_ring_;
+  ReservedPart reserved_answered_, reserved_ring_;
   bool staging_reserved_ = false;
 };
 

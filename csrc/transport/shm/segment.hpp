@@ -42,7 +42,7 @@ class Segment {
   /// them.
   void reserve_for_messages() { memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes()); }
   void reserve_for_collectives() {
-    memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes() + kMailRingOffset);
+    memory_->lanes().reserve(layout_.control(index(rank_)), layout_.control_bytes() + kAnsweredMailOffset);
   }
   void reserve_mail(std::size_t offset, std::size_t bytes) {
     memory_->lanes().reserve(layout_.mail(index(rank_)) + offset, bytes);
