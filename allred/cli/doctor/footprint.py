@@ -59,7 +59,7 @@ def measured(config: Config) -> Footprint:
         large = np.zeros(2 << 20, np.float32)
         for _ in range(_CALLS):
             communicator.all_reduce(large[:_MAILBOX])  # in mailboxes that are answered in
-            communicator.broadcast(large[:_MAILBOX])
+            communicator.all_gather(large[:_MAILBOX])
         communicator.all_reduce(large)
         communicator.all_gather(large[: 1 << 18])
         communicator.all_to_all(large.reshape(_RANKS, -1))

@@ -74,8 +74,7 @@ void staged_broadcast(DirectCall& call) {
   Rounds rounds(call, 1);
   const bool is_root = call.rank() == call.root;
   rounds.run(
-      is_root,
-      [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
+      is_root, [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
       [&](Chunk chunk, std::uint64_t round) {
         const std::byte* source =
             is_root ? call.input + rounds.bytes(chunk.offset) : rounds.await_part(call.root, round);
@@ -87,8 +86,7 @@ void staged_reduce(DirectCall& call) {
   Rounds rounds(call, 1);
   const bool is_root = call.rank() == call.root;
   rounds.run(
-      !is_root,
-      [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
+      !is_root, [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
       [&](Chunk chunk, std::uint64_t round) {
         if (!is_root) return;
         const std::size_t offset = rounds.bytes(chunk.offset);
@@ -103,8 +101,7 @@ void staged_reduce(DirectCall& call) {
 void staged_all_gather(DirectCall& call) {
   Rounds rounds(call, 1);
   rounds.run(
-      true,
-      [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
+      true, [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
       [&](Chunk chunk, std::uint64_t round) {
         const std::size_t offset = rounds.bytes(chunk.offset);
         copy_bytes(call.output_block(call.rank()) + offset, call.input + offset, rounds.bytes(chunk.count));

@@ -38,8 +38,8 @@ int count_cores_of(const std::vector<std::tuple<std::string, double, std::string
 py::dict shared_memory_bytes(std::size_t size, std::size_t staging_bytes) {
   const shm::Layout layout(size, staging_bytes);
   py::dict bytes;
-  bytes["start"] = layout.control_bytes() + 2 * shm::kSmallMailboxBytes + shm::kPage;
-  bytes["mailboxes"] = shm::kMailRingBytes - shm::kPage;
+  bytes["start"] = layout.control_bytes() + shm::kAnsweredMailOffset + shm::kPage;
+  bytes["mailboxes"] = shm::kMailBytes - shm::kAnsweredMailOffset - shm::kPage;
   bytes["staging"] = layout.staging_bytes();
   bytes["messages"] = layout.control_bytes();
   bytes["channel"] = layout.channel_bytes();

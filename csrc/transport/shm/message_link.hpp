@@ -38,11 +38,11 @@ class SegmentMessageLink final : public MessageLink {
   ChannelControl& incoming_;
   std::byte* outgoing_memory_;
   const std::byte* incoming_memory_;
-  const std::size_t most_in_ring_;  // messages; there is room for so many of any size
+  const std::size_t most_in_ring_;               // messages; there is room for so many of any size
   RingCursor outgoing_ring_, incoming_ring_;     // both ranks compute alike where messages lie
   bool is_in_ring_ = false;                      // what was reserved
   ReservedPart reserved_slots_, reserved_ring_;  // of the outgoing direction
-  std::uint64_t sent_ = 0;  // this rank's own copies of outgoing head and incoming tail
+  std::uint64_t sent_ = 0;                       // this rank's own copies of outgoing head and incoming tail
   std::uint64_t taken_ = 0;
   std::uint64_t taken_by_peer_ = 0;  // outgoing tail when last looked at
 };
