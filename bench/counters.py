@@ -1,6 +1,7 @@
 """What a call costs where ranks share cores: time, processor time and switches, of allred and Open MPI in turns.
 
-    mpirun -n 4 --oversubscribe --bind-to none python bench/counters.py COLLECTIVE[,COLLECTIVE...] SIZES [--json FILE]
+    mpirun -n 4 --map-by :OVERSUBSCRIBE --bind-to core:overload-allowed \\
+        python bench/counters.py COLLECTIVE[,COLLECTIVE...] SIZES [--json FILE]
 
 Counted by ``getrusage``, around blocks of back-to-back calls on the workloads of ``allred bench``. The cores are busy
 for ``busy`` of the time: ranks that yield to each other count as busy, ranks that sleep do not. Beside it the time in
