@@ -1,7 +1,7 @@
-"""What a call costs where ranks share cores: time, processor time and switches, of allred and Open MPI in turns.
+r"""What a call costs where ranks share cores: time, processor time and switches, of allred and Open MPI in turns.
 
-    mpirun -n 4 --map-by :OVERSUBSCRIBE --bind-to core:overload-allowed \\
-        python bench/counters.py COLLECTIVE[,COLLECTIVE...] SIZES [--json FILE]
+    mpirun -n 4 --map-by :OVERSUBSCRIBE --bind-to core:overload-allowed python bench/counters.py \
+        COLLECTIVE[,COLLECTIVE...] SIZES [--json FILE]
 
 Counted by ``getrusage``, around blocks of back-to-back calls on the workloads of ``allred bench``. The cores are busy
 for ``busy`` of the time: ranks that yield to each other count as busy, ranks that sleep do not. Beside it the time in
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,8 +72,8 @@ def calls_in(seconds: float, call: Call | PingPong, barrier: Call, world: object
     return max(5, round(seconds / world.bcast(taken, 0)))  # type: ignore[attr-defined]
 
 
-def measure(libraries: list[Library], work: Workload, world: object) -> list[dict[str, object]]:
-    """One record a library that offers the call. Collective."""
+def measure(libraries: list[Library], work: Workload, cores: int, world: object) -> list[dict[str, object]]:
+    """One record a library that offers the call; the ranks run on so many cores. Collective."""
     barrier = libraries[0].barrier(work)
     calls: dict[str, Call | PingPong] = {}
     for library in libraries:
@@ -87,7 +86,6 @@ def measure(libraries: list[Library], work: Workload, world: object) -> list[dic
     for _ in range(BLOCKS):
         for name, call in calls.items():
             blocks[name].append(of_all(count(call, numbers[name], barrier), world))
-    cores = len(os.sched_getaffinity(0))
     records = []
     for name, found in blocks.items():
         medians = {key: median(getattr(block, key) for block in found) for key in asdict(found[0])}
@@ -127,7 +125,7 @@ def main() -> None:
                 work = Workload(plan, size, communicator.rank, in_place=in_place, buffers=Buffers())
                 work.fill_repeatable(seed=1)
                 copy = round(copy_alone_us(work, world), 3)
-                for record in measure(libraries, work, world):
+                for record in measure(libraries, work, communicator.num_cores, world):
                     line = {"collective": collective, "size": size, "placement": placement, "copy_us": copy, **record}
                     found.append(line)
                     if communicator.rank == 0:
