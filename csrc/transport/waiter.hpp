@@ -63,12 +63,12 @@ class Waiter {
   struct Policy {
     unsigned polls;             // looks at the condition with nothing in between
     unsigned pauses;            // then looks with a pause of the core in between
-    unsigned pauses_elsewhere;  // the same for a peer on another core; for one on this core, none
+    unsigned pauses_elsewhere;  // the same for a peer on another core; for one on this core none, where it yields next
     unsigned yields;            // then gives the core to whoever wants it; then sleeps
 
     unsigned pauses_for(PeerPlace place) const noexcept {
       switch (place) {
-        case PeerPlace::here: return 0;
+        case PeerPlace::here: return yields != 0 ? 0 : pauses;
         case PeerPlace::elsewhere: return pauses_elsewhere;
         case PeerPlace::unknown: break;
       }
