@@ -133,7 +133,7 @@ class Fold {
     if constexpr (kInPairs && kVectors % 2 == 0) {
 #pragma GCC unroll 4
       for (std::size_t v = 0; v < kVectors; v += 2) {
-        To::template store_pair<N>(to + v * N * To::kBytes, values[v], values[v + 1]);
+        To::template store_pair<Arch, N>(to + v * N * To::kBytes, values[v], values[v + 1]);
       }
     } else {
 #pragma GCC unroll 4

@@ -54,7 +54,7 @@ struct Boolean : Plain<std::uint8_t> {
   }
 };
 
-/// Reduced in float32, rounded when stored.
+/// Reduced in float32, rounded when stored, by the conversion that Arch has or by our own.
 struct BrainFloat {
   using Lane = float;
   static constexpr std::size_t kBytes = 2;
@@ -75,15 +75,16 @@ struct BrainFloat {
     using Bits = Vec<std::uint32_t, N>;
     const Bits bits = load_unaligned<Bits>(from);
     even = bits_as<Vec<float, N>>(bits << 16);
-    odd = bits_as<Vec<float, N>>(bits & kUpperHalf);
+    odd = bits_as<Vec<float, N>>(bits & 0xffff0000);
   }
-  template <std::size_t N>
+  template <class Arch, std::size_t N>
   static void store_pair(std::byte* to, Vec<float, N> even, Vec<float, N> odd) {
-    store_unaligned(to, round_to_upper_half<N>(even) >> 16 | (round_to_upper_half<N>(odd) & kUpperHalf));
+    if constexpr (requires { Arch::template pack_bfloat16<N>(even, odd); }) {
+      store_unaligned(to, Arch::template pack_bfloat16<N>(even, odd));
+    } else {
+      store_unaligned(to, pack_bfloat16<N>(even, odd));
+    }
   }
-
- private:
-  static constexpr std::uint32_t kUpperHalf = 0xffff0000;
 };
 
 /// As BrainFloat, by the conversions that Arch has.
@@ -129,7 +130,7 @@ struct Float8 {
     even = Type::template widen<Arch, N>(convert<Words>(codes << 8));
     odd = Type::template widen<Arch, N>(convert<Words>(codes & 0xff00));
   }
-  template <std::size_t N>
+  template <class Arch, std::size_t N>
   static void store_pair(std::byte* to, Vec<float, N> even, Vec<float, N> odd) {
     const Vec<std::int32_t, N> codes = narrow_float8<Type, N>(even) | narrow_float8<Type, N>(odd) << 8;
     store_unaligned(to, convert<Vec<std::uint16_t, N>>(codes));

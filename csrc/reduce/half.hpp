@@ -61,6 +61,12 @@ Vec<std::uint16_t, N> narrow_bfloat16(Vec<float, N> value) {
   return convert<Vec<std::uint16_t, N>>(round_to_upper_half<N>(value) >> 16);
 }
 
+/// The elements in turn, of which the even ones come in one vector and the odd ones in another.
+template <std::size_t N>
+Vec<std::uint32_t, N> pack_bfloat16(Vec<float, N> even, Vec<float, N> odd) {
+  return round_to_upper_half<N>(even) >> 16 | (round_to_upper_half<N>(odd) & 0xffff0000);
+}
+
 /// The conversions of a policy whose hardware has none.
 struct SoftwareFloat16 {
   template <std::size_t N>

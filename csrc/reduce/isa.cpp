@@ -8,8 +8,9 @@
 namespace allred {
 namespace {
 
-constexpr std::array<std::string_view, 5> kIsaNames{"scalar", "baseline", "avx2", "avx512", "neon"};
-constexpr std::array<Isa, 5> kSlowestFirst{Isa::scalar, Isa::baseline, Isa::neon, Isa::avx2, Isa::avx512};
+constexpr std::array<std::string_view, 6> kIsaNames{"scalar", "baseline", "avx2", "avx512", "neon", "avx512_bf16"};
+constexpr std::array<Isa, 6> kSlowestFirst{Isa::scalar, Isa::baseline, Isa::neon,
+                                           Isa::avx2,   Isa::avx512,   Isa::avx512_bf16};
 
 bool cpu_runs(Isa isa) noexcept {
 #if defined(__x86_64__)
@@ -20,8 +21,20 @@ bool cpu_runs(Isa isa) noexcept {
     return cpu_runs(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   }
+  if (isa == Isa::avx512_bf16) return cpu_runs(Isa::avx512) && __builtin_cpu_supports("avx512bf16");
 #endif
-  return isa != Isa::avx2 && isa != Isa::avx512;  // the architecture itself promises the others
+  return isa != Isa::avx2 && isa != Isa::avx512 && isa != Isa::avx512_bf16;  // the architecture promises the others
+}
+
+/// AVX-512's, with another row for bfloat16.
+const KernelTable* avx512_bf16_kernels() noexcept {
+  if (kAvx512Kernels == nullptr || kAvx512Bf16Row == nullptr) return nullptr;
+  static const KernelTable table = [] {
+    KernelTable made = *kAvx512Kernels;
+    made.reduce[static_cast<std::size_t>(DType::bfloat16)] = *kAvx512Bf16Row;
+    return made;
+  }();
+  return &table;
 }
 
 const KernelTable* built_kernels(Isa isa) noexcept {
@@ -31,6 +44,7 @@ const KernelTable* built_kernels(Isa isa) noexcept {
     case Isa::avx2: return kAvx2Kernels;
     case Isa::avx512: return kAvx512Kernels;
     case Isa::neon: return kNeonKernels;
+    case Isa::avx512_bf16: return avx512_bf16_kernels();
   }
   return nullptr;
 }

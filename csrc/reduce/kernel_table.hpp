@@ -79,6 +79,7 @@ extern const KernelTable* const kBaselineKernels;
 extern const KernelTable* const kAvx2Kernels;
 extern const KernelTable* const kAvx512Kernels;
 extern const KernelTable* const kNeonKernels;
+extern const KernelTable::Row* const kAvx512Bf16Row;  // of bfloat16, for kAvx512Kernels
 
 /// The table of `isa`; throws Error(unsupported) where this machine cannot run it.
 const KernelTable& kernels_of(Isa isa);

@@ -13,7 +13,7 @@
 namespace allred {
 
 /// Instruction sets a kernel is built for. `scalar` is the plain reference the others are tested against.
-enum class Isa : std::uint8_t { scalar, baseline, avx2, avx512, neon };
+enum class Isa : std::uint8_t { scalar, baseline, avx2, avx512, neon, avx512_bf16 };
 
 std::string_view name(Isa isa) noexcept;
 

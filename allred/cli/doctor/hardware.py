@@ -11,7 +11,7 @@ from allred.cli.doctor.cores import count_of
 
 _CPU0 = "/sys/devices/system/cpu/cpu0"
 _NODES = "/sys/devices/system/node"
-_WIDE = ("avx2", "avx512", "neon")
+_WIDE = ("avx2", "avx512", "avx512_bf16", "neon")
 
 
 def simd(_: Sources, isas: list[str] | None = None) -> Check:
