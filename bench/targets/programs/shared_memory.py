@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +35,13 @@ def communicate(communicator: Communicator, count: int) -> None:
         communicator.barrier()
 
 
-def bytes_a_rank(job: Job, name: str, count: int) -> float:
+def bytes_a_rank(job: Job, name: str, counts: Sequence[int]) -> float:
     before = held()
     job.communicator.barrier()
     bootstrap = StoreBootstrap(dist.PrefixStore(name, job.store), job.rank, job.ranks, TIMEOUT)
     with Communicator(bootstrap, Config(timeout=TIMEOUT)) as communicator:
-        communicate(communicator, count)
+        for count in counts:
+            communicate(communicator, count)
         communicator.barrier()
         taken = held() - before
         communicator.barrier()
@@ -48,8 +50,9 @@ def bytes_a_rank(job: Job, name: str, count: int) -> float:
 
 def main() -> None:
     job = Job.join()
-    small = bytes_a_rank(job, "small", 256)
-    job.end({"small": small, "busy": bytes_a_rank(job, "busy", 4 << 20)})
+    small = bytes_a_rank(job, "small", [256])
+    in_all_mailboxes = [16 << 10] * 10  # they come in turn
+    job.end({"small": small, "busy": bytes_a_rank(job, "busy", [*in_all_mailboxes, 4 << 20])})
 
 
 if __name__ == "__main__":
