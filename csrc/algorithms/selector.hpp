@@ -17,10 +17,10 @@ Algorithm select(Collective collective, std::size_t contribution_bytes, std::siz
 /// `staged`.
 std::size_t one_copy_limit(Collective collective, const Topology& topology, const Tuning& tuning) noexcept;
 
-/// Up to how many bytes they try from time to time whether staging memory is the faster way.
-std::size_t stream_limit(const Topology& topology, const Tuning& tuning) noexcept;
-
 /// Up to how many bytes a message is sent before there is a recv for it.
 std::size_t eager_limit(const Topology& topology, const Tuning& tuning) noexcept;
+
+/// Up to how many bytes they try from time to time whether staging memory is the faster way.
+std::size_t stream_limit(const Topology& topology, const Tuning& tuning) noexcept;
 
 }  // namespace allred

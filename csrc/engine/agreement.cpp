@@ -70,8 +70,10 @@ void Agreement::publish(const Post& post) { posts_[static_cast<std::size_t>(rank
 /// Those first that can only come when this rank gives them its core: while it does not wait for them any more, it can
 /// await the others without giving way to ranks that wait for the same.
 void Agreement::await_posts(Waiter& waiter) {
-  for (int peer = 0; shares_cores_ && peer < size_; ++peer) {
-    if (peer != rank_ && memory_.place_of(peer) == PeerPlace::here) memory_.await_post(peer, sequence_, waiter);
+  if (shares_cores_) {
+    for (int peer = 0; peer < size_; ++peer) {
+      if (peer != rank_ && memory_.place_of(peer) == PeerPlace::here) memory_.await_post(peer, sequence_, waiter);
+    }
   }
   for (int peer = 0; peer < size_; ++peer) {
     if (peer != rank_) posts_[static_cast<std::size_t>(peer)] = &memory_.await_post(peer, sequence_, waiter);

@@ -19,7 +19,7 @@ def expected_of(count: int, turn: int, rank: int) -> np.ndarray[Any, np.dtype[np
 
 @pytest.mark.parametrize("size", [2, 3])
 def test_calls_of_all_kinds_follow_each_other(size: int) -> None:
-    """Long enough for the ring of mailboxes to be gone through several times."""
+    """Long enough to go round the ring of mailboxes."""
 
     def run(comm: allred.Communicator) -> None:
         for turn in range(400):

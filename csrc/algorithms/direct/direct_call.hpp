@@ -118,14 +118,15 @@ class StagingRing {
   /// cache.
   enum class Slots : std::uint8_t { all, few };
 
-  /// Of the collectives but AllReduce. Ranks that share a core share its caches, too, which the slots of all of them
-  /// outgrow; but a root should get far ahead.
-  static constexpr Slots staged_slots(Collective collective, bool shares_cores) noexcept {
-    return shares_cores && !is_rooted(collective) ? Slots::few : Slots::all;
-  }
-
   /// Slots of `slot_bytes`, and of a cache line a rank or more, where there is room.
   StagingRing(DirectCall& call, Slots slots, std::size_t slot_bytes);
+
+  /// That of the collectives but AllReduce. Ranks that share a core share its caches, too, which the slots of all of
+  /// them outgrow; but a root should get far ahead.
+  static StagingRing of_staged(DirectCall& call) {
+    const bool stay_few = call.shares_cores && !is_rooted(call.collective);
+    return {call, stay_few ? Slots::few : Slots::all, staged_round_bytes(call.collective, call.chunk_bytes)};
+  }
 
   std::size_t slot_bytes() const noexcept { return slot_bytes_; }
   std::uint64_t num_slots() const noexcept { return num_slots_; }

@@ -24,11 +24,7 @@ struct Part {
 
 class Exchange {
  public:
-  explicit Exchange(DirectCall& call)
-      : call_(call),
-        traffic_(call),
-        ring_(call, StagingRing::staged_slots(call.collective, call.shares_cores),
-              staged_round_bytes(call.collective, call.chunk_bytes)) {
+  explicit Exchange(DirectCall& call) : call_(call), traffic_(call), ring_(StagingRing::of_staged(call)) {
     const int self = call.rank();
     call.for_each_peer([&](int peer) {
       append(outgoing_, peer, self, peer);

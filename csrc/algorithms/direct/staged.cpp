@@ -9,10 +9,7 @@ namespace {
 class Rounds {
  public:
   /// `parts`: how many ranges of elements a stager puts side by side in its slot.
-  Rounds(DirectCall& call, std::size_t parts)
-      : call_(call),
-        ring_(call, StagingRing::staged_slots(call.collective, call.shares_cores),
-              staged_round_bytes(call.collective, call.chunk_bytes)) {
+  Rounds(DirectCall& call, std::size_t parts) : call_(call), ring_(StagingRing::of_staged(call)) {
     constexpr std::size_t kAlign = 64;
     part_bytes_ = std::max(ring_.slot_bytes() / parts / kAlign, std::size_t{1}) * kAlign;
     round_count_ = part_bytes_ / call.element_bytes();

@@ -57,7 +57,6 @@ struct alignas(kPage) Header {
 /// The number of a call, and where the mailbox lies that goes with it: its offset, in lines.
 class PostWord {
  public:
-  PostWord() = default;
   explicit PostWord(std::uint64_t word) noexcept : word_(word) {}
   PostWord(std::uint64_t sequence, std::size_t mailbox) noexcept
       : word_(static_cast<std::uint64_t>(mailbox / kCacheLine) << kSequenceBits | sequence) {}
@@ -70,7 +69,7 @@ class PostWord {
   static constexpr int kSequenceBits = 48;
   static_assert(kMailBytes / kCacheLine < std::size_t{1} << (64 - kSequenceBits));
 
-  std::uint64_t word_ = 0;
+  std::uint64_t word_;
 };
 
 struct alignas(kCacheLine) PostLine {

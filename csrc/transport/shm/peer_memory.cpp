@@ -60,20 +60,15 @@ void SegmentPeerMemory::reserve_mailbox(std::uint64_t sequence, std::size_t byte
     mailboxes_[parity] = parity * kSmallMailboxBytes;
     return;
   }
-  if (use == MailboxUse::answered) {
-    const std::size_t begin = parity * kMailboxBytes;
-    reserved_answered_.reach(begin + bytes, [this](std::size_t offset, std::size_t length) {
-      segment_->reserve_mail(kAnsweredMailOffset + offset, length);
-    });
-    mailboxes_[parity] = kAnsweredMailOffset + begin;
-    return;
-  }
-  const std::size_t begin = ring_.offset();
-  reserved_ring_.reach(begin + bytes, [this](std::size_t offset, std::size_t length) {
-    segment_->reserve_mail(kMailRingOffset + offset, length);
+  const bool is_answered = use == MailboxUse::answered;
+  const std::size_t part = is_answered ? kAnsweredMailOffset : kMailRingOffset;
+  const std::size_t begin = is_answered ? parity * kMailboxBytes : ring_.offset();
+  ReservedPart& reserved = is_answered ? reserved_answered_ : reserved_ring_;
+  reserved.reach(begin + bytes, [this, part](std::size_t offset, std::size_t length) {
+    segment_->reserve_mail(part + offset, length);
   });
-  ring_.pass(bytes);
-  mailboxes_[parity] = kMailRingOffset + begin;
+  if (!is_answered) ring_.pass(bytes);
+  mailboxes_[parity] = part + begin;
 }
 
 std::byte* SegmentPeerMemory::mailbox(int peer, std::uint64_t sequence) noexcept {
