@@ -17,6 +17,15 @@ inline constexpr std::size_t kCacheLineBytes = 64;
 #endif
 }
 
+/// Up to here, whoever looks for a peer's word that data is there fetches the data with each look: so the two cross
+/// together, and not one after the other. Of more, a look would take lines from a writer that is not done with them.
+inline constexpr std::size_t kFetchedAheadBytes = 1024;
+
+/// Fetches lines that this core is about to read and another one may just have written.
+inline void fetch_ahead(const std::byte* begin, std::size_t bytes) noexcept {
+  for (std::size_t done = 0; done < bytes; done += kCacheLineBytes) __builtin_prefetch(begin + done);
+}
+
 /// Moves lines that this core has written on to the cache that all share, where another one finds them sooner than in
 /// this core's own. Processors that do not know the hint do nothing.
 inline void pass_on(const std::byte* begin, std::size_t bytes) noexcept {

@@ -23,18 +23,22 @@ Agreement::Agreement(const Monitor& monitor, PeerMemory& memory, SharedWriter& w
       shares_cores_(shares_cores),
       rank_(memory.rank()),
       size_(memory.size()),
-      posts_(static_cast<std::size_t>(size_)) {}
+      posts_(static_cast<std::size_t>(size_)) {
+  posts_[static_cast<std::size_t>(rank_)] = &own_post_;
+}
 
 void Agreement::enter(const Entry& entry, Waiter& waiter) {
   fingerprint_ = entry.fingerprint;
   if (entered_alone_) settle_refusals(waiter);
   ++sequence_;
-  post(entry);
-  await_posts(waiter);
+  const bool is_all_in_post = post(entry);
+  await_posts(waiter, entry.wanted);
+  if (is_all_in_post && !shares_cores_) memory_.fetch_post(sequence_ + 1);  // a program's next call mostly is like this
   check(entry, waiter);
 }
 
-void Agreement::post(const Entry& entry) {
+/// Whether the post holds all that this rank shows.
+bool Agreement::post(const Entry& entry) {
   Post post{.fingerprint = entry.fingerprint, .scale = entry.scale, .payload = {}};
   std::size_t bytes = 0;
   for (const Bytes& piece : entry.contribution) bytes += piece.size();
@@ -48,6 +52,7 @@ void Agreement::post(const Entry& entry) {
   append(post.payload.data(), entry.note);
   append(post.payload.data() + Post::kNoteBytes, entry.places);
   publish(post);
+  return fits_post;
 }
 
 /// This rank takes a line with a peer's answer back into its cache when it reads it, and so may write it again at once.
@@ -65,18 +70,23 @@ void Agreement::fill_mailbox(const Entry& entry, std::size_t bytes) {
   }
 }
 
-void Agreement::publish(const Post& post) { posts_[static_cast<std::size_t>(rank_)] = &memory_.post(sequence_, post); }
+void Agreement::publish(const Post& post) {
+  own_post_ = post;
+  memory_.post(sequence_, post);
+}
 
 /// Those first that can only come when this rank gives them its core: while it does not wait for them any more, it can
 /// await the others without giving way to ranks that wait for the same.
-void Agreement::await_posts(Waiter& waiter) {
+void Agreement::await_posts(Waiter& waiter, std::span<const MailPart> wanted) {
   if (shares_cores_) {
     for (int peer = 0; peer < size_; ++peer) {
-      if (peer != rank_ && memory_.place_of(peer) == PeerPlace::here) memory_.await_post(peer, sequence_, waiter);
+      if (peer != rank_ && memory_.place_of(peer) == PeerPlace::here) memory_.await_post(peer, sequence_, {}, waiter);
     }
   }
   for (int peer = 0; peer < size_; ++peer) {
-    if (peer != rank_) posts_[static_cast<std::size_t>(peer)] = &memory_.await_post(peer, sequence_, waiter);
+    if (peer == rank_) continue;
+    const auto idx = static_cast<std::size_t>(peer);
+    posts_[idx] = &memory_.await_post(peer, sequence_, wanted.empty() ? MailPart{} : wanted[idx], waiter);
   }
 }
 

@@ -21,6 +21,7 @@ struct Entry {
   double scale = 1.0;                        // premul_sum: this rank's factor
   std::span<const Bytes> contribution = {};  // of a one-shot algorithm, in pieces; goes into the post or the mailbox
   std::size_t answered_bytes = 0;            // of the mailbox, to which the peers write, too
+  std::span<const MailPart> wanted = {};     // by this rank, one part of each rank's mailbox; or nothing
   Bytes note = {};                           // goes into the post, and then the contribution into the mailbox
   Bytes places = {};                         // goes into the post, behind the room for a note
   const RequestDetails* details = nullptr;   // for an error that says what each rank called
@@ -52,10 +53,10 @@ class Agreement final : public CallDescription {
   std::vector<int> absent() const override;
 
  private:
-  void post(const Entry& entry);
+  bool post(const Entry& entry);
   void fill_mailbox(const Entry& entry, std::size_t bytes);
   void publish(const Post& post);
-  void await_posts(Waiter& waiter);
+  void await_posts(Waiter& waiter, std::span<const MailPart> wanted = {});
   void check(const Entry& entry, Waiter& waiter);
   [[noreturn]] void throw_refused() const;
   [[noreturn]] void throw_disagreement(const Entry& entry, int other, Waiter& waiter);
@@ -73,6 +74,7 @@ class Agreement final : public CallDescription {
   const int size_;
   std::uint64_t sequence_ = 0;
   Fingerprint fingerprint_;
+  Post own_post_;  // a copy: who looks at what its peers have fetched has to fetch it back
   std::vector<const Post*> posts_;
   std::deque<std::string> refusals_;  // not posted yet, as not all peers have entered the call before
   bool entered_alone_ = false;        // the last post was a refusal: nobody has waited for the peers' posts

@@ -64,6 +64,7 @@ CollectiveRunner::CollectiveRunner(const Topology& topology, Monitor& monitor, C
       sources_(topology_.ranks.size()),
       destinations_(topology_.ranks.size()),
       pieces_(topology_.ranks.size() + 1),
+      wanted_(topology_.ranks.size()),
       stream_(stream),
       recorder_(recorder) {}
 
@@ -151,7 +152,10 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
   Algorithm algorithm = plan.algorithm;
   DirectCall call = direct_call(request, plan);
   Entry entry{.fingerprint = plan.fingerprint, .scale = request.scale, .details = request.details};
-  if (algorithm == Algorithm::one_shot) entry.contribution = one_shot_contribution(call);
+  if (algorithm == Algorithm::one_shot) {
+    entry.contribution = one_shot_contribution(call);
+    entry.wanted = one_shot_wanted(call);
+  }
   const bool splits = request.collective == Collective::all_to_all;
   if (splits) splits_.announce(request, algorithm, pieces_, entry);
   const bool compressed = request.compression.is_on();
@@ -208,6 +212,7 @@ DirectCall CollectiveRunner::direct_call(const Request& request, const CallPlan&
           .inputs = request.inputs,
           .outputs = request.outputs,
           .pieces = std::span(pieces_).subspan(1),
+          .wanted = wanted_,
           .compression = request.compression};
 }
 

@@ -69,6 +69,7 @@ class CollectiveRunner {
   std::vector<const void*> sources_;
   std::vector<void*> destinations_;
   std::vector<Bytes> pieces_;
+  std::vector<MailPart> wanted_;
 
   const int stream_;
   Recorder& recorder_;

@@ -53,7 +53,7 @@ void MessageExchange::throw_if_over(const Message& message) const {
 
 /// Spares a thread that waits the locks.
 bool MessageExchange::has_something_to_move() const noexcept {
-  return has_arrived(kAnySource) || has_queued_.load(std::memory_order_relaxed) ||
+  return has_any_arrived() || has_queued_.load(std::memory_order_relaxed) ||
          has_reads_.load(std::memory_order_relaxed) || has_writes_.load(std::memory_order_relaxed);
 }
 
@@ -79,9 +79,13 @@ bool MessageExchange::progress() noexcept {
 
 // ---- what comes ----
 
-bool MessageExchange::has_arrived(int peer) const noexcept {
-  if (peer != kAnySource) return this->peer(peer).link->has_message();
-  return std::ranges::any_of(peers_, [](const auto& each) { return each && each->link->has_message(); });
+bool MessageExchange::has_arrived(const Message& recv) const noexcept {
+  if (recv.peer == kAnySource) return has_any_arrived();
+  return peer(recv.peer).link->has_message(sizeof(MessageFrame) + recv.bytes());
+}
+
+bool MessageExchange::has_any_arrived() const noexcept {
+  return std::ranges::any_of(peers_, [](const auto& each) { return each && each->link->has_message(0); });
 }
 
 /// Without mutex_: nobody else knows the buffer, and frames are taken by whoever holds receiving_.

@@ -55,8 +55,9 @@ class MessageExchange {
   /// Whether all that was to be sent or received here has been, so that what comes is for the next recv.
   bool is_idle() const noexcept { return pending() == 0 && !has_kept_.load(std::memory_order_relaxed); }
 
-  /// Whether a frame has come from `peer`, or with kAnySource from any rank, that nobody has taken yet. No lock.
-  bool has_arrived(int peer) const noexcept;
+  /// Whether a frame has come from the peer of `recv`, or with kAnySource from any rank, that nobody has taken yet. No
+  /// lock.
+  bool has_arrived(const Message& recv) const noexcept;
 
   // ---- all messages ----
 
@@ -110,6 +111,7 @@ class MessageExchange {
   void push_all();
 
   bool has_something_to_move() const noexcept;  // needs no lock
+  bool has_any_arrived() const noexcept;
   bool receive(int rank);                       // needs receiving_ and not mutex_
   void take(int source, std::span<const std::byte> bytes);
   void take_message(int source, const FrameView& frame, std::span<const std::byte> bytes);

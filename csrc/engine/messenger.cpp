@@ -92,7 +92,7 @@ std::optional<int> Messenger::run(const Message& message, const Caller& caller) 
 std::optional<int> Messenger::recv_at_first_looks(const Message& message, TraceTime called) {
   const unsigned links_a_look = message.peer == kAnySource ? static_cast<unsigned>(topology_.size()) - 1 : 1;
   for (unsigned look = 0; look < num_looks_ / links_a_look && exchange_.is_idle(); ++look) {
-    if (exchange_.has_arrived(message.peer)) return exchange_.try_recv(message, called);
+    if (exchange_.has_arrived(message)) return exchange_.try_recv(message, called);
   }
   return std::nullopt;
 }

@@ -30,8 +30,9 @@ class MessageLink {
   virtual std::optional<std::span<const std::byte>> front() = 0;
   /// Gives the front message's room back.
   virtual void pop() = 0;
-  /// Whether front() would have one. Any thread may ask.
-  virtual bool has_message() const noexcept = 0;
+  /// Whether front() would have one. Any thread may ask. Where `wanted_bytes` of it are few, they are fetched with each
+  /// look.
+  virtual bool has_message(std::size_t wanted_bytes) const noexcept = 0;
 
   /// A word for each direction that the ranks at both ends may change, zero at first; what it means is theirs to say.
   virtual std::atomic<std::uint64_t>& word_to_peer() noexcept = 0;

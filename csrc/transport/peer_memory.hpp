@@ -34,6 +34,12 @@ inline constexpr std::size_t kNumFlags = 3;
 /// Who writes to a mailbox, which decides where it is best: only its owner, or also the peers, who answer in it.
 enum class MailboxUse : std::uint8_t { read, answered };
 
+/// What a rank is about to read of a mailbox.
+struct MailPart {
+  std::size_t offset = 0;
+  std::size_t bytes = 0;
+};
+
 /// The memory that the ranks of one host show each other. A rank writes only what it owns (its post and flags, and
 /// its mailbox and staging memory, which an algorithm may also have a peer write in its turn) and reads everyone's.
 /// Used by the one thread that runs the communicator's operations; the verbs say how they order memory.
@@ -44,12 +50,15 @@ class PeerMemory {
   virtual int rank() const noexcept = 0;
   virtual int size() const noexcept = 0;
 
-  /// Release: publishes `post` and all this rank wrote before as its entry to collective `sequence`, and answers where
-  /// the peers read it. Posts of two successive sequences stay readable, which is enough: a rank that posts n has read
+  /// Release: publishes `post` and all this rank wrote before as its entry to collective `sequence`. Posts of two successive sequences stay readable, which is enough: a rank that posts n has read
   /// all posts of n - 1, so nobody still reads those of n - 2.
-  virtual const Post& post(std::uint64_t sequence, const Post& post) = 0;
-  /// Blocks until `peer` has posted `sequence`. Acquire: pairs with post().
-  virtual const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) = 0;
+  virtual void post(std::uint64_t sequence, const Post& post) = 0;
+  /// Fetches the line of the post of `sequence`, which is this rank's next one, ahead of post(). To no use where the
+  /// post then waits for a mailbox to be written, as a peer that looks for it takes the line back meanwhile.
+  virtual void fetch_post(std::uint64_t sequence) noexcept = 0;
+  /// Blocks until `peer` has posted `sequence`. Acquire: pairs with post(). Where `wanted` of the mailbox that goes with
+  /// the post is little, it is fetched with each look.
+  virtual const Post& await_post(int peer, std::uint64_t sequence, const MailPart& wanted, Waiter& waiter) = 0;
   /// Where `peer` was when it last posted, seen from where this rank was.
   virtual PeerPlace place_of(int peer) const noexcept = 0;
 

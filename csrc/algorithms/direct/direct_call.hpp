@@ -44,7 +44,8 @@ struct DirectCall {
   std::span<void*> destinations = {};       // the same
   std::span<const InputBlock> inputs = {};  // one a rank, where not empty; they stand in for `input`
   std::span<const OutputBlock> outputs = {};
-  std::span<Bytes> pieces = {};  // room for one a rank
+  std::span<Bytes> pieces = {};     // room for one a rank
+  std::span<MailPart> wanted = {};  // the same
   Compression compression = {};  // of an all_reduce
 
   int rank() const noexcept { return memory.rank(); }

@@ -5,6 +5,31 @@
 namespace allred {
 namespace {
 
+/// Of even blocks for its peers, in rank order, those that `peer` shows before this rank's.
+std::size_t blocks_before(const DirectCall& call, int peer) {
+  return static_cast<std::size_t>(call.rank() - (peer < call.rank() ? 1 : 0));
+}
+
+/// What this rank needs of the contribution of `peer`.
+MailPart part_of(const DirectCall& call, int peer) {
+  const bool is_root = call.rank() == call.root;
+  const bool is_roots = peer == call.root;
+  const MailPart message{.offset = 0, .bytes = call.bytes()};
+  const MailPart block{.offset = blocks_before(call, peer) * call.bytes(), .bytes = call.bytes()};
+  switch (call.collective) {
+    case Collective::all_reduce:
+    case Collective::all_gather: return message;
+    case Collective::reduce_scatter:
+    case Collective::all_to_all: return block;
+    case Collective::broadcast: return is_roots ? message : MailPart{};
+    case Collective::scatter: return is_roots ? block : MailPart{};
+    case Collective::reduce:
+    case Collective::gather: return is_root ? message : MailPart{};
+    case Collective::barrier: return {};
+  }
+  return {};
+}
+
 const std::byte* contribution_of(const DirectCall& call, int peer, std::size_t bytes) {
   if (bytes <= Post::kPayloadBytes) return call.posts[static_cast<std::size_t>(peer)]->payload.data();
   return call.memory.mailbox(peer, call.sequence);
@@ -29,8 +54,7 @@ void reduce_messages(DirectCall& call) {
 void reduce_blocks(DirectCall& call) {
   const std::size_t bytes = one_shot_bytes(call.collective, call.bytes(), call.size());
   reduce_contributions(call, call.input_block(call.rank()), [&](int peer) {
-    const int blocks_before = call.rank() - (peer < call.rank() ? 1 : 0);
-    return contribution_of(call, peer, bytes) + static_cast<std::size_t>(blocks_before) * call.bytes();
+    return contribution_of(call, peer, bytes) + blocks_before(call, peer) * call.bytes();
   });
 }
 
@@ -95,6 +119,13 @@ std::span<const Bytes> one_shot_contribution(const DirectCall& call) {
     case Collective::barrier: return {};
   }
   return {};
+}
+
+std::span<const MailPart> one_shot_wanted(const DirectCall& call) {
+  const bool fits_post = one_shot_bytes(call.collective, call.bytes(), call.size()) <= Post::kPayloadBytes;
+  if (call.bytes() > kFetchedAheadBytes || (fits_post && call.collective != Collective::all_to_all)) return {};
+  for (int peer = 0; peer < call.size(); ++peer) call.wanted[static_cast<std::size_t>(peer)] = part_of(call, peer);
+  return call.wanted;
 }
 
 void one_shot(DirectCall& call) {

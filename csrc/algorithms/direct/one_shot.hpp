@@ -23,6 +23,10 @@ std::size_t one_shot_bytes(Collective collective, std::size_t bytes, int size) n
 /// `call.pieces`.
 std::span<const Bytes> one_shot_contribution(const DirectCall& call);
 
+/// What this rank is going to read of each rank's mailbox, where that is little enough to be fetched ahead; else nothing.
+/// Lies in `call.wanted`.
+std::span<const MailPart> one_shot_wanted(const DirectCall& call);
+
 /// Finishes the call once all ranks have entered it.
 void one_shot(DirectCall& call);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/cache_lines.hpp"
 #include "transport/shm/doorbell.hpp"
 
 namespace allred::shm {
@@ -57,8 +58,10 @@ void SegmentMessageLink::pop() {
   ring_if_anyone_sleeps(*segment_);
 }
 
-bool SegmentMessageLink::has_message() const noexcept {
-  return incoming_.head.load(std::memory_order_relaxed) != incoming_.tail.load(std::memory_order_relaxed);
+bool SegmentMessageLink::has_message(std::size_t wanted_bytes) const noexcept {
+  const std::uint64_t taken = incoming_.tail.load(std::memory_order_relaxed);
+  if (wanted_bytes <= kFetchedAheadBytes) fetch_ahead(incoming_memory_ + small_slot(taken), wanted_bytes);
+  return incoming_.head.load(std::memory_order_relaxed) != taken;
 }
 
 void SegmentMessageLink::ring() { ring_if_anyone_sleeps(*segment_); }

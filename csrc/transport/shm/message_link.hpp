@@ -19,7 +19,7 @@ class SegmentMessageLink final : public MessageLink {
   void commit(std::size_t bytes) override;
   std::optional<std::span<const std::byte>> front() override;
   void pop() override;
-  bool has_message() const noexcept override;
+  bool has_message(std::size_t wanted_bytes) const noexcept override;
   std::atomic<std::uint64_t>& word_to_peer() noexcept override { return outgoing_.word; }
   std::atomic<std::uint64_t>& word_from_peer() noexcept override { return incoming_.word; }
   void ring() override;

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include "common/cache_lines.hpp"
 #include "transport/shm/doorbell.hpp"
 
 namespace allred::shm {
@@ -20,7 +21,7 @@ constexpr const char* describe(Flag flag) noexcept {
 
 SegmentPeerMemory::SegmentPeerMemory(std::shared_ptr<Segment> segment) : segment_(std::move(segment)) {}
 
-const Post& SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
+void SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
   Control& control = segment_->control(segment_->rank());
   const int core = sched_getcpu();
   if (control.core.load(std::memory_order_relaxed) != core) control.core.store(core, std::memory_order_relaxed);
@@ -32,13 +33,31 @@ const Post& SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
   const PostWord word(sequence, mailboxes_[sequence % 2]);
   line.word.store(word.word(), std::memory_order_release);  // pairs with the acquire in await_post()
   ring_if_anyone_sleeps(*segment_);
-  return line.post;
 }
 
-const Post& SegmentPeerMemory::await_post(int peer, std::uint64_t sequence, Waiter& waiter) {
+void SegmentPeerMemory::fetch_post(std::uint64_t sequence) noexcept {
+  PostLine& line = segment_->control(segment_->rank()).posts[sequence % 2];
+  prefetch_for_writing(reinterpret_cast<const std::byte*>(&line));
+}
+
+const Post& SegmentPeerMemory::await_post(int peer, std::uint64_t sequence, const MailPart& wanted, Waiter& waiter) {
   const PostLine& line = segment_->control(peer).posts[sequence % 2];
-  waiter.until([&line, sequence] { return PostWord(line.word.load(std::memory_order_acquire)).sequence() >= sequence; },
-               {peer, "to enter this call"}, [this, peer] { return place_of(peer); });
+  const auto has_posted = [&line, sequence] {
+    return PostWord(line.word.load(std::memory_order_acquire)).sequence() >= sequence;
+  };
+  const WaitReason reason{peer, "to enter this call"};
+  const auto place = [this, peer] { return place_of(peer); };
+  const bool is_in_small_mailbox = wanted.offset + wanted.bytes <= kSmallMailboxBytes;  // else only the post says where
+  if (wanted.bytes == 0 || wanted.bytes > kFetchedAheadBytes || !is_in_small_mailbox) {
+    waiter.until(has_posted, reason, place);
+    return line.post;
+  }
+  const std::byte* const begin = segment_->mail(peer) + small_mailbox(sequence) + wanted.offset;
+  const auto fetch_and_look = [&] {
+    fetch_ahead(begin, wanted.bytes);
+    return has_posted();
+  };
+  waiter.until(fetch_and_look, reason, place);
   return line.post;
 }
 
@@ -57,7 +76,7 @@ PeerMemory::LastPost SegmentPeerMemory::last_post(int peer) const noexcept {
 void SegmentPeerMemory::reserve_mailbox(std::uint64_t sequence, std::size_t bytes, MailboxUse use) {
   const std::size_t parity = sequence % 2;
   if (bytes <= kSmallMailboxBytes) {
-    mailboxes_[parity] = parity * kSmallMailboxBytes;
+    mailboxes_[parity] = small_mailbox(sequence);
     return;
   }
   const bool is_answered = use == MailboxUse::answered;

@@ -17,8 +17,9 @@ class SegmentPeerMemory final : public PeerMemory {
   int rank() const noexcept override { return segment_->rank(); }
   int size() const noexcept override { return segment_->size(); }
 
-  const Post& post(std::uint64_t sequence, const Post& post) override;
-  const Post& await_post(int peer, std::uint64_t sequence, Waiter& waiter) override;
+  void post(std::uint64_t sequence, const Post& post) override;
+  void fetch_post(std::uint64_t sequence) noexcept override;
+  const Post& await_post(int peer, std::uint64_t sequence, const MailPart& wanted, Waiter& waiter) override;
   PeerPlace place_of(int peer) const noexcept override;
   LastPost last_post(int peer) const noexcept override;
 
@@ -36,8 +37,13 @@ class SegmentPeerMemory final : public PeerMemory {
   void wait(int peer, Flag flag, std::uint64_t value, Waiter& waiter) override;
 
  private:
+  static constexpr std::size_t small_mailbox(std::uint64_t sequence) noexcept {
+    return sequence % 2 * kSmallMailboxBytes;
+  }
+
   std::shared_ptr<Segment> segment_;
-  std::array<std::size_t, 2> mailboxes_ = {0, kSmallMailboxBytes};  // offsets of the last two: of even and odd calls
+  // Offsets of the last two: of even and odd calls.
+  std::array<std::size_t, 2> mailboxes_ = {small_mailbox(0), small_mailbox(1)};
   RingCursor ring_{kMailRingBytes, kMailboxBytes};
   ReservedPart reserved_answered_, reserved_ring_;
   bool staging_reserved_ = false;
