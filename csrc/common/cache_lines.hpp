@@ -17,11 +17,9 @@ inline constexpr std::size_t kCacheLineBytes = 64;
 #endif
 }
 
-/// Up to here, whoever looks for a peer's word that data is there fetches the data with each look: so the two cross
-/// together, and not one after the other. Of more, a look would take lines from a writer that is not done with them.
-inline constexpr std::size_t kFetchedAheadBytes = 1024;
-
-/// Fetches lines that this core is about to read and another one may just have written.
+/// Fetches lines that another core may just have written. Done with each look for that core's word that they are there,
+/// it has the word and the lines cross together, and not one after the other. Of many lines it takes some from a writer
+/// that is not done with them.
 inline void fetch_ahead(const std::byte* begin, std::size_t bytes) noexcept {
   for (std::size_t done = 0; done < bytes; done += kCacheLineBytes) __builtin_prefetch(begin + done);
 }

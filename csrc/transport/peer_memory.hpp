@@ -36,6 +36,8 @@ enum class MailboxUse : std::uint8_t { read, answered };
 
 /// What a rank is about to read of a mailbox.
 struct MailPart {
+  static constexpr std::size_t kFewBytes = 1024;  // so little is fetched while the rank looks for the post
+
   std::size_t offset = 0;
   std::size_t bytes = 0;
 };
@@ -56,8 +58,8 @@ class PeerMemory {
   /// Fetches the line of the post of `sequence`, which is this rank's next one, ahead of post(). To no use where the
   /// post then waits for a mailbox to be written, as a peer that looks for it takes the line back meanwhile.
   virtual void fetch_post(std::uint64_t sequence) noexcept = 0;
-  /// Blocks until `peer` has posted `sequence`. Acquire: pairs with post(). Where `wanted` of the mailbox that goes with
-  /// the post is little, it is fetched with each look.
+  /// Blocks until `peer` has posted `sequence`. Acquire: pairs with post(). `wanted` of the mailbox that goes with the
+  /// post is fetched with each look where it is little.
   virtual const Post& await_post(int peer, std::uint64_t sequence, const MailPart& wanted, Waiter& waiter) = 0;
   /// Where `peer` was when it last posted, seen from where this rank was.
   virtual PeerPlace place_of(int peer) const noexcept = 0;

@@ -123,7 +123,7 @@ std::span<const Bytes> one_shot_contribution(const DirectCall& call) {
 
 std::span<const MailPart> one_shot_wanted(const DirectCall& call) {
   const bool fits_post = one_shot_bytes(call.collective, call.bytes(), call.size()) <= Post::kPayloadBytes;
-  if (call.bytes() > kFetchedAheadBytes || (fits_post && call.collective != Collective::all_to_all)) return {};
+  if (call.bytes() > MailPart::kFewBytes || (fits_post && call.collective != Collective::all_to_all)) return {};
   for (int peer = 0; peer < call.size(); ++peer) call.wanted[static_cast<std::size_t>(peer)] = part_of(call, peer);
   return call.wanted;
 }

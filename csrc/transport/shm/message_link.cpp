@@ -60,7 +60,7 @@ void SegmentMessageLink::pop() {
 
 bool SegmentMessageLink::has_message(std::size_t wanted_bytes) const noexcept {
   const std::uint64_t taken = incoming_.tail.load(std::memory_order_relaxed);
-  if (wanted_bytes <= kFetchedAheadBytes) fetch_ahead(incoming_memory_ + small_slot(taken), wanted_bytes);
+  if (wanted_bytes <= kFewBytes) fetch_ahead(incoming_memory_ + small_slot(taken), wanted_bytes);
   return incoming_.head.load(std::memory_order_relaxed) != taken;
 }
 
