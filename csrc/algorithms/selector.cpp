@@ -6,6 +6,11 @@
 namespace allred {
 namespace {
 
+/// Of a limit for two ranks.
+std::size_t share_of(std::size_t limit, const Topology& topology) noexcept {
+  return 2 * limit / static_cast<std::size_t>(std::max(topology.size(), 2));
+}
+
 /// In one-shot each rank reads all the others' data: what it may cost shrinks with their number.
 std::size_t one_shot_limit(Collective collective, std::size_t mailbox_bytes, const Topology& topology,
                            const Tuning& tuning) {
@@ -14,11 +19,16 @@ std::size_t one_shot_limit(Collective collective, std::size_t mailbox_bytes, con
   if (collective == Collective::all_reduce) {
     limit = std::min(limit, has_core_a_rank ? tuning.one_shot_bytes : tuning.one_shot_bytes_shared);
   }
-  if (has_core_a_rank) limit = 2 * limit / static_cast<std::size_t>(std::max(topology.size(), 2));
+  if (has_core_a_rank) limit = share_of(limit, topology);
   return std::min(limit, one_copy_limit(collective, topology, tuning) - 1);
 }
 
 }  // namespace
+
+/// Ranks that share cores time the scheduler and not the way.
+std::size_t trial_limit(const Topology& topology, const Tuning& tuning) noexcept {
+  return topology.has_core_a_rank() ? share_of(tuning.one_shot_trial_bytes, topology) : 0;
+}
 
 std::size_t one_copy_limit(Collective collective, const Topology& topology, const Tuning& tuning) noexcept {
   constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
@@ -34,7 +44,7 @@ std::size_t eager_limit(const Topology& topology, const Tuning& tuning) noexcept
   return topology.has_core_a_rank() ? tuning.eager_bytes : tuning.eager_bytes_shared;
 }
 
-/// In collectives, ranks that share cores time the scheduler and not the way.
+/// As with trial_limit(); messages are another matter.
 std::size_t stream_limit(const Topology& topology, const Tuning& tuning) noexcept {
   return topology.has_core_a_rank() ? tuning.stream_bytes : 0;
 }

@@ -10,8 +10,12 @@
 namespace allred {
 
 /// `contribution_bytes` is what a rank would write for its peers in one_shot; `mailbox_bytes` is the most that fits.
+/// Where one-shot and two-shot are tried, the answer is two_shot; see trial_limit().
 Algorithm select(Collective collective, std::size_t contribution_bytes, std::size_t mailbox_bytes,
                  const Topology& topology, const Tuning& tuning);
+
+/// Up to how many bytes AllReduces that would go by two_shot go by one_shot where that is found to be faster.
+std::size_t trial_limit(const Topology& topology, const Tuning& tuning) noexcept;
 
 /// From how many bytes on, which a rank has for its peers, they read them out of its private memory where they can, in
 /// `staged`.

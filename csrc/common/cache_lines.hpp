@@ -24,6 +24,11 @@ inline void fetch_ahead(const std::byte* begin, std::size_t bytes) noexcept {
   for (std::size_t done = 0; done < bytes; done += kCacheLineBytes) __builtin_prefetch(begin + done);
 }
 
+/// Fetches lines of memory into the second-level cache, which waits for more of them at a time than the first does.
+inline void fetch_from_memory(const std::byte* begin, std::size_t bytes) noexcept {
+  for (std::size_t done = 0; done < bytes; done += kCacheLineBytes) __builtin_prefetch(begin + done, 0, 2);
+}
+
 /// Moves lines that this core has written on to the cache that all share, where another one finds them sooner than in
 /// this core's own. Processors that do not know the hint do nothing.
 inline void pass_on(const std::byte* begin, std::size_t bytes) noexcept {

@@ -12,6 +12,7 @@ namespace allred {
 /// Sizes at which one algorithm overtakes another, in bytes, and how an algorithm goes about it. A plain value.
 struct Tuning {
   std::size_t one_shot_bytes = std::size_t{2} << 10;          // AllReduce by two ranks that have a core each
+  std::size_t one_shot_trial_bytes = std::size_t{16} << 10;   // the same, where that is found to be faster
   std::size_t one_shot_bytes_shared = std::size_t{16} << 10;  // AllReduce by ranks that share cores
   std::size_t chunk_bytes = std::size_t{128} << 10;           // a round of staging
   std::size_t chunk_bytes_shared = std::size_t{256} << 10;
@@ -32,6 +33,7 @@ struct TuningField {
 
 inline constexpr std::array kTuningFields{
     TuningField{"one_shot_bytes", &Tuning::one_shot_bytes},
+    TuningField{"one_shot_trial_bytes", &Tuning::one_shot_trial_bytes},
     TuningField{"one_shot_bytes_shared", &Tuning::one_shot_bytes_shared},
     TuningField{.name = "chunk_bytes", .member = &Tuning::chunk_bytes, .least = 4096},
     TuningField{.name = "chunk_bytes_shared", .member = &Tuning::chunk_bytes_shared, .least = 4096},

@@ -29,7 +29,6 @@ Agreement::Agreement(const Monitor& monitor, PeerMemory& memory, SharedWriter& w
 
 void Agreement::enter(const Entry& entry, Waiter& waiter) {
   fingerprint_ = entry.fingerprint;
-  if (entered_alone_) settle_refusals(waiter);
   ++sequence_;
   const bool is_all_in_post = post(entry);
   await_posts(waiter, entry.wanted);
@@ -51,6 +50,7 @@ bool Agreement::post(const Entry& entry) {
   }
   append(post.payload.data(), entry.note);
   append(post.payload.data() + Post::kNoteBytes, entry.places);
+  own_hint_ = entry.hint;
   publish(post);
   return fits_post;
 }
@@ -72,7 +72,7 @@ void Agreement::fill_mailbox(const Entry& entry, std::size_t bytes) {
 
 void Agreement::publish(const Post& post) {
   own_post_ = post;
-  memory_.post(sequence_, post);
+  memory_.post(sequence_, post, own_hint_);
 }
 
 /// Those first that can only come when this rank gives them its core: while it does not wait for them any more, it can
@@ -88,6 +88,7 @@ void Agreement::await_posts(Waiter& waiter, std::span<const MailPart> wanted) {
     const auto idx = static_cast<std::size_t>(peer);
     posts_[idx] = &memory_.await_post(peer, sequence_, wanted.empty() ? MailPart{} : wanted[idx], waiter);
   }
+  hint_ = rank_ == 0 ? own_hint_ : memory_.hint(0, sequence_);
 }
 
 // ---- disagreement: all ranks see it, and so are still in step ----

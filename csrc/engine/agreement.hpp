@@ -24,6 +24,7 @@ struct Entry {
   std::span<const MailPart> wanted = {};     // by this rank, one part of each rank's mailbox; or nothing
   Bytes note = {};                           // goes into the post, and then the contribution into the mailbox
   Bytes places = {};                         // goes into the post, behind the room for a note
+  std::uint8_t hint = 0;                     // rank 0's to all
   const RequestDetails* details = nullptr;   // for an error that says what each rank called
 };
 
@@ -35,7 +36,19 @@ class Agreement final : public CallDescription {
   /// `shares_cores`: whether there are more ranks than cores.
   Agreement(const Monitor& monitor, PeerMemory& memory, SharedWriter& writer, bool shares_cores);
 
-  /// Blocks until all ranks have entered. Throws Error(mismatch) on all ranks where they disagree or one refused.
+  /// A rank that has refused calls goes on before its peers have come to them. On its way to the call of `fingerprint`,
+  /// blocks until they have; false where that is not so.
+  bool catch_up(const Fingerprint& fingerprint, Waiter& waiter) {
+    if (!entered_alone_) return false;
+    fingerprint_ = fingerprint;
+    settle_refusals(waiter);
+    return true;
+  }
+
+  /// What rank 0 gave as a hint when it last entered a call. After catch_up() the same on all ranks.
+  std::uint8_t hint() const noexcept { return hint_; }
+
+  /// Blocks until all ranks have entered; needs catch_up(). Throws Error(mismatch) on all ranks where they disagree or one refused.
   void enter(const Entry& entry, Waiter& waiter);
 
   /// The same for a rank that has no peers.
@@ -75,6 +88,8 @@ class Agreement final : public CallDescription {
   std::uint64_t sequence_ = 0;
   Fingerprint fingerprint_;
   Post own_post_;  // a copy: who looks at what its peers have fetched has to fetch it back
+  std::uint8_t own_hint_ = 0;
+  std::uint8_t hint_ = 0;
   std::vector<const Post*> posts_;
   std::deque<std::string> refusals_;  // not posted yet, as not all peers have entered the call before
   bool entered_alone_ = false;        // the last post was a refusal: nobody has waited for the peers' posts

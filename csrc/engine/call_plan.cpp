@@ -1,5 +1,6 @@
 #include "engine/call_plan.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "algorithms/direct/compressed_two_shot.hpp"
@@ -20,7 +21,7 @@ CallPlanner::CallPlanner(const Topology& topology, const Config& config, std::si
       mailbox_bytes_(mailbox_bytes),
       staging_bytes_(staging_bytes) {}
 
-CallPlanner::Shape CallPlanner::Shape::of(const Request& request) noexcept {
+CallPlanner::Shape CallPlanner::Shape::of(const Request& request, ShotChooser::Classes by_one_shot) noexcept {
   return {.collective = request.collective,
           .op = request.op,
           .dtype = request.dtype,
@@ -29,14 +30,15 @@ CallPlanner::Shape CallPlanner::Shape::of(const Request& request) noexcept {
           .codec = request.compression.codec,
           .root = request.root,
           .tag = request.tag,
-          .count = request.count};
+          .count = request.count,
+          .by_one_shot = by_one_shot};
 }
 
-const CallPlan& CallPlanner::plan(const Request& request) {
-  const Shape shape = Shape::of(request);
+const CallPlan& CallPlanner::plan(const Request& request, ShotChooser::Classes by_one_shot) {
+  const Shape shape = Shape::of(request, by_one_shot);
   if (!is_known_ || request.has_lists() || !(shape == shape_)) {
     is_known_ = false;
-    plan_ = make_plan(request);
+    plan_ = make_plan(request, by_one_shot);
     is_known_ = !request.has_lists();
     shape_ = shape;
   }
@@ -47,10 +49,14 @@ const CallPlan& CallPlanner::plan(const Request& request) {
   return plan_;
 }
 
-CallPlan CallPlanner::make_plan(const Request& request) const {
+CallPlan CallPlanner::make_plan(const Request& request, ShotChooser::Classes by_one_shot) const {
   check_call(request, topology_.rank, topology_.size());
-  const Algorithm algorithm = choose(request);
-  CallPlan plan{.algorithm = algorithm, .fingerprint = request.fingerprint(algorithm)};
+  CallPlan plan{.algorithm = choose(request)};
+  plan.shot_class = shot_class(request, plan.algorithm);
+  if (plan.shot_class != ShotChooser::kNone && (by_one_shot >> plan.shot_class & 1) != 0) {
+    plan.algorithm = Algorithm::one_shot;
+  }
+  plan.fingerprint = request.fingerprint(plan.algorithm);
   if (reduces(request.collective)) {
     const auto divisor = request.op == ReduceOp::avg ? static_cast<std::size_t>(topology_.size()) : 1;
     plan.reduction = Reduction(request.dtype, request.op, divisor);
@@ -59,6 +65,15 @@ CallPlan CallPlanner::make_plan(const Request& request) const {
   plan.may_be_in_place =
       !request.has_lists() && !has_input_blocks(request.collective) && !has_output_blocks(request.collective);
   return plan;
+}
+
+/// Nobody is to have asked for either.
+int CallPlanner::shot_class(const Request& request, Algorithm chosen) const noexcept {
+  const bool is_free = request.algorithm == Algorithm::automatic && all_reduce_ == Algorithm::automatic;
+  const bool is_two_shot = request.collective == Collective::all_reduce && chosen == Algorithm::two_shot;
+  if (!is_free || !is_two_shot || request.compression.is_on()) return ShotChooser::kNone;
+  const std::size_t most = std::min(trial_limit(topology_, tuning_), mailbox_bytes_);
+  return ShotChooser::class_of(contribution_bytes(request), most);
 }
 
 Algorithm CallPlanner::choose(const Request& request) const {

@@ -6,6 +6,7 @@
 #include "common/config.hpp"
 #include "common/topology.hpp"
 #include "engine/request.hpp"
+#include "engine/shot_chooser.hpp"
 #include "reduce/reduction.hpp"
 
 namespace allred {
@@ -17,6 +18,7 @@ struct CallPlan {
   Reduction reduction = {};      // of a collective that reduces
   bool offers_private = false;   // peers may read the input out of this rank's private memory
   bool may_be_in_place = false;  // then nothing is left to be checked, but for a residual
+  int shot_class = ShotChooser::kNone;  // where one-shot and two-shot are tried
 };
 
 /// Programs repeat their calls, so the plan of the last one is kept: to make it takes a third of the instructions of a
@@ -27,8 +29,8 @@ class CallPlanner {
   CallPlanner(const Topology& topology, const Config& config, std::size_t mailbox_bytes, std::size_t staging_bytes);
 
   /// Throws Error(invalid_argument or unsupported), which says what was expected, unless this rank can carry out the
-  /// request. The plan holds until the next call.
-  const CallPlan& plan(const Request& request);
+  /// request. The plan holds until the next call. `by_one_shot` is rank 0's choice.
+  const CallPlan& plan(const Request& request, ShotChooser::Classes by_one_shot);
 
   /// What a request would be carried out by.
   Algorithm choose(const Request& request) const;
@@ -45,12 +47,14 @@ class CallPlanner {
     int root = 0;
     int tag = 0;
     std::size_t count = 0;
+    ShotChooser::Classes by_one_shot = 0;
 
-    static Shape of(const Request& request) noexcept;
+    static Shape of(const Request& request, ShotChooser::Classes by_one_shot) noexcept;
     bool operator==(const Shape&) const = default;
   };
 
-  CallPlan make_plan(const Request& request) const;
+  CallPlan make_plan(const Request& request, ShotChooser::Classes by_one_shot) const;
+  int shot_class(const Request& request, Algorithm chosen) const noexcept;
   Algorithm choose_compressed(const Request& request) const;
   std::size_t contribution_bytes(const Request& request) const noexcept;
 

@@ -1,6 +1,7 @@
 #include "engine/collective_runner.hpp"
 
 #include <array>
+#include <chrono>
 
 #include "algorithms/direct/compressed_two_shot.hpp"
 #include "algorithms/direct/exchange.hpp"
@@ -124,7 +125,7 @@ void CollectiveRunner::run_recorded(const Request& request, const Caller& caller
 void CollectiveRunner::carry_out(const Request& request, const Caller& caller) {
   const CallPlan* plan = nullptr;
   try {
-    plan = &planner_.plan(request);
+    plan = &planner_.plan(request, agreement_.hint());
   } catch (const Error& error) {
     refuse(error.what());
     throw;
@@ -134,7 +135,8 @@ void CollectiveRunner::carry_out(const Request& request, const Caller& caller) {
   watch_.begin(request.timeout.value_or(timeout_), caller);
   waiter_.set_policy(caller.in_background ? background_ : foreground_);
   try {
-    run_with_peers(request, *plan);
+    if (agreement_.catch_up(plan->fingerprint, waiter_)) plan = &planner_.plan(request, agreement_.hint());
+    run_tried(request, *plan);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::mismatch) monitor_.report(std::current_exception());
     throw;
@@ -148,10 +150,20 @@ void CollectiveRunner::refuse(const std::string& reason) {
   topology_.size() > 1 ? agreement_.refuse(reason) : agreement_.enter_alone();
 }
 
+void CollectiveRunner::run_tried(const Request& request, const CallPlan& plan) {
+  if (plan.shot_class == ShotChooser::kNone || !shots_.begin(plan.shot_class)) return run_with_peers(request, plan);
+  const auto begin = std::chrono::steady_clock::now();
+  run_with_peers(request, plan);
+  shots_.note(plan.shot_class, plan.algorithm, std::chrono::steady_clock::now() - begin);
+}
+
 void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& plan) {
   Algorithm algorithm = plan.algorithm;
   DirectCall call = direct_call(request, plan);
-  Entry entry{.fingerprint = plan.fingerprint, .scale = request.scale, .details = request.details};
+  Entry entry{.fingerprint = plan.fingerprint,
+              .scale = request.scale,
+              .hint = shots_.by_one_shot(),
+              .details = request.details};
   if (algorithm == Algorithm::one_shot) {
     entry.contribution = one_shot_contribution(call);
     entry.wanted = one_shot_wanted(call);

@@ -17,6 +17,7 @@
 #include "engine/connections.hpp"
 #include "engine/request.hpp"
 #include "engine/scheduled_collective.hpp"
+#include "engine/shot_chooser.hpp"
 #include "engine/split_agreement.hpp"
 
 namespace allred {
@@ -43,6 +44,7 @@ class CollectiveRunner {
   void carry_out(const Request& request, const Caller& caller);
   void refuse(const std::string& reason);
   void run_alone(const Request& request, const CallPlan& plan);
+  void run_tried(const Request& request, const CallPlan& plan);
   void run_with_peers(const Request& request, const CallPlan& plan);
   DirectCall direct_call(const Request& request, const CallPlan& plan);
   MessageLink& link_to(int peer);
@@ -61,6 +63,7 @@ class CollectiveRunner {
   ScheduledCollective scheduled_;
   std::vector<std::unique_ptr<MessageLink>> message_links_;
 
+  ShotChooser shots_;  // rank 0's is the one that counts
   SplitAgreement splits_;
   BufferAgreement buffers_;
   std::uint64_t round_ = 0;

@@ -59,6 +59,11 @@ void SharedWriter::write(std::byte* shared, const std::byte* source, std::size_t
   tries_again_ = tries && is_faster;
 }
 
+bool SharedWriter::goes_past_caches(std::size_t bytes) const noexcept {
+  if (bytes < kLeastBytes) return false;
+  return (bytes < kMuchBytes ? little_.better(kPenaltyOfLittle) : much_.better(kPenalty)) == kPast;
+}
+
 bool SharedWriter::is_time_to_try(Way other, std::size_t bytes) const noexcept {
   if (much_.of[1 - other] == 0) return false;
   return tries_again_ || since_trial_ * kTrialShare >= much_.of[other] * static_cast<double>(bytes);

@@ -18,6 +18,9 @@ class SharedWriter {
   /// Copies `bytes`, which peers have yet to be told of. The two do not overlap.
   void write(std::byte* shared, const std::byte* source, std::size_t bytes) noexcept;
 
+  /// Whether so much now mostly goes past the caches.
+  bool goes_past_caches(std::size_t bytes) const noexcept;
+
  private:
   enum Way : std::uint8_t { kCached, kPast };
 

@@ -52,15 +52,20 @@ class PeerMemory {
   virtual int rank() const noexcept = 0;
   virtual int size() const noexcept = 0;
 
+  /// Of what travels with a post and is not compared: its sender's to fill.
+  static constexpr int kHintBits = 3;
+
   /// Release: publishes `post` and all this rank wrote before as its entry to collective `sequence`. Posts of two successive sequences stay readable, which is enough: a rank that posts n has read
   /// all posts of n - 1, so nobody still reads those of n - 2.
-  virtual void post(std::uint64_t sequence, const Post& post) = 0;
+  virtual void post(std::uint64_t sequence, const Post& post, std::uint8_t hint) = 0;
   /// Fetches the line of the post of `sequence`, which is this rank's next one, ahead of post(). To no use where the
   /// post then waits for a mailbox to be written, as a peer that looks for it takes the line back meanwhile.
   virtual void fetch_post(std::uint64_t sequence) noexcept = 0;
   /// Blocks until `peer` has posted `sequence`. Acquire: pairs with post(). `wanted` of the mailbox that goes with the
   /// post is fetched with each look where it is little.
   virtual const Post& await_post(int peer, std::uint64_t sequence, const MailPart& wanted, Waiter& waiter) = 0;
+  /// What came with that post, which must be there.
+  virtual std::uint8_t hint(int peer, std::uint64_t sequence) const noexcept = 0;
   /// Where `peer` was when it last posted, seen from where this rank was.
   virtual PeerPlace place_of(int peer) const noexcept = 0;
 

@@ -5,6 +5,8 @@
 namespace allred {
 namespace {
 
+constexpr std::size_t kFetchedBytes = std::size_t{8} << 10;
+
 /// Of even blocks for its peers, in rank order, those that `peer` shows before this rank's.
 std::size_t blocks_before(const DirectCall& call, int peer) {
   return static_cast<std::size_t>(call.rank() - (peer < call.rank() ? 1 : 0));
@@ -95,6 +97,17 @@ std::span<const Bytes> blocks_for_others(const DirectCall& call) {
   return call.pieces;
 }
 
+/// Asks for what the peers have written past the caches, most likely, as this rank itself would: all at once, where the
+/// processor by itself asks for a few lines ahead. What is more, it asks for soon enough.
+void fetch_parts(const DirectCall& call) {
+  const std::size_t bytes = one_shot_bytes(call.collective, call.bytes(), call.size());
+  if (bytes > kFetchedBytes || !call.writer_for(call.rank()).goes_past_caches(bytes)) return;
+  call.for_each_peer([&](int peer) {
+    const MailPart part = part_of(call, peer);
+    fetch_from_memory(call.memory.mailbox(peer, call.sequence) + part.offset, part.bytes);
+  });
+}
+
 }  // namespace
 
 std::size_t one_shot_bytes(Collective collective, std::size_t bytes, int size) noexcept {
@@ -129,6 +142,7 @@ std::span<const MailPart> one_shot_wanted(const DirectCall& call) {
 }
 
 void one_shot(DirectCall& call) {
+  fetch_parts(call);
   const bool is_root = call.rank() == call.root;
   switch (call.collective) {
     case Collective::all_reduce: return reduce_messages(call);

@@ -54,20 +54,25 @@ struct alignas(kPage) Header {
   char fault_text[2048];
 };
 
-/// The number of a call, and where the mailbox lies that goes with it: its offset, in lines.
+/// The number of a call, where the mailbox lies that goes with it (its offset, in lines), and a PeerMemory's hint.
 class PostWord {
  public:
   explicit PostWord(std::uint64_t word) noexcept : word_(word) {}
-  PostWord(std::uint64_t sequence, std::size_t mailbox) noexcept
-      : word_(static_cast<std::uint64_t>(mailbox / kCacheLine) << kSequenceBits | sequence) {}
+  PostWord(std::uint64_t sequence, std::size_t mailbox, std::uint8_t hint) noexcept
+      : word_(static_cast<std::uint64_t>(mailbox / kCacheLine) << kMailboxShift |
+              static_cast<std::uint64_t>(hint) << kSequenceBits | sequence) {}
 
   std::uint64_t word() const noexcept { return word_; }
   std::uint64_t sequence() const noexcept { return word_ & ((std::uint64_t{1} << kSequenceBits) - 1); }
-  std::size_t mailbox() const noexcept { return (word_ >> kSequenceBits) * kCacheLine; }
+  std::uint8_t hint() const noexcept {
+    return static_cast<std::uint8_t>(word_ >> kSequenceBits & ((1U << PeerMemory::kHintBits) - 1));
+  }
+  std::size_t mailbox() const noexcept { return (word_ >> kMailboxShift) * kCacheLine; }
 
  private:
-  static constexpr int kSequenceBits = 48;
-  static_assert(kMailBytes / kCacheLine < std::size_t{1} << (64 - kSequenceBits));
+  static constexpr int kSequenceBits = 45;
+  static constexpr int kMailboxShift = kSequenceBits + PeerMemory::kHintBits;
+  static_assert(kMailBytes / kCacheLine < std::size_t{1} << (64 - kMailboxShift));
 
   std::uint64_t word_;
 };

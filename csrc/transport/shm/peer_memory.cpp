@@ -21,7 +21,7 @@ constexpr const char* describe(Flag flag) noexcept {
 
 SegmentPeerMemory::SegmentPeerMemory(std::shared_ptr<Segment> segment) : segment_(std::move(segment)) {}
 
-void SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
+void SegmentPeerMemory::post(std::uint64_t sequence, const Post& post, std::uint8_t hint) {
   Control& control = segment_->control(segment_->rank());
   const int core = sched_getcpu();
   if (control.core.load(std::memory_order_relaxed) != core) control.core.store(core, std::memory_order_relaxed);
@@ -30,7 +30,7 @@ void SegmentPeerMemory::post(std::uint64_t sequence, const Post& post) {
   control.last_sequence.store(sequence, std::memory_order_relaxed);
   PostLine& line = control.posts[sequence % 2];
   line.post = post;
-  const PostWord word(sequence, mailboxes_[sequence % 2]);
+  const PostWord word(sequence, mailboxes_[sequence % 2], hint);
   line.word.store(word.word(), std::memory_order_release);  // pairs with the acquire in await_post()
   ring_if_anyone_sleeps(*segment_);
 }
@@ -92,8 +92,7 @@ void SegmentPeerMemory::reserve_mailbox(std::uint64_t sequence, std::size_t byte
 
 std::byte* SegmentPeerMemory::mailbox(int peer, std::uint64_t sequence) noexcept {
   if (peer == segment_->rank()) return segment_->mail(peer) + mailboxes_[sequence % 2];
-  const PostLine& line = segment_->control(peer).posts[sequence % 2];
-  return segment_->mail(peer) + PostWord(line.word.load(std::memory_order_relaxed)).mailbox();
+  return segment_->mail(peer) + word_of(peer, sequence).mailbox();
 }
 
 void SegmentPeerMemory::reserve_staging() {

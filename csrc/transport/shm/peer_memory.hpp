@@ -17,9 +17,12 @@ class SegmentPeerMemory final : public PeerMemory {
   int rank() const noexcept override { return segment_->rank(); }
   int size() const noexcept override { return segment_->size(); }
 
-  void post(std::uint64_t sequence, const Post& post) override;
+  void post(std::uint64_t sequence, const Post& post, std::uint8_t hint) override;
   void fetch_post(std::uint64_t sequence) noexcept override;
   const Post& await_post(int peer, std::uint64_t sequence, const MailPart& wanted, Waiter& waiter) override;
+  std::uint8_t hint(int peer, std::uint64_t sequence) const noexcept override {
+    return word_of(peer, sequence).hint();
+  }
   PeerPlace place_of(int peer) const noexcept override;
   LastPost last_post(int peer) const noexcept override;
 
@@ -39,6 +42,10 @@ class SegmentPeerMemory final : public PeerMemory {
  private:
   static constexpr std::size_t small_mailbox(std::uint64_t sequence) noexcept {
     return sequence % 2 * kSmallMailboxBytes;
+  }
+
+  PostWord word_of(int peer, std::uint64_t sequence) const noexcept {
+    return PostWord(segment_->control(peer).posts[sequence % 2].word.load(std::memory_order_relaxed));
   }
 
   std::shared_ptr<Segment> segment_;
