@@ -1,6 +1,9 @@
 #include "algorithms/choice.hpp"
 
+#include <algorithm>
+
 #include "algorithms/direct/one_shot.hpp"
+#include "algorithms/shot_chooser.hpp"
 
 namespace allred {
 namespace {
@@ -69,6 +72,10 @@ Choice explain_choice(Collective collective, std::size_t bytes, const ChoiceSett
   choice.mailbox_bytes = setting.mailbox_bytes;
   choice.contribution_bytes = one_shot_bytes(collective, bytes, setting.topology.size());
   choice.algorithm = choose(collective, choice.contribution_bytes, setting);
+  const std::size_t most = std::min(trial_limit(setting.topology, setting.tuning), setting.mailbox_bytes);
+  const bool tries = collective == Collective::all_reduce && choice.algorithm == Algorithm::two_shot &&
+                     ShotChooser::class_of(choice.contribution_bytes, most) != ShotChooser::kNone;
+  choice.trial_bytes = tries ? most : 0;
   choice.stretches = find_stretches(collective, setting);
   choice.decisive = find_decisive(collective, choice.stretches, setting);
   return choice;

@@ -27,6 +27,7 @@ struct Choice {
   Algorithm algorithm = Algorithm::automatic;
   std::size_t mailbox_bytes = 0;         // the most that one_shot carries
   std::size_t contribution_bytes = 0;    // what a rank would show its peers in one_shot
+  std::size_t trial_bytes = 0;           // up to here one_shot is tried in its place; 0 where it is not
   std::vector<Stretch> stretches = {};   // from 0 bytes on
   std::vector<Threshold> decisive = {};  // those whose change moves where stretches end
 };

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 
+#include "algorithms/shot_chooser.hpp"
 #include "common/config.hpp"
 #include "common/topology.hpp"
 #include "engine/request.hpp"
-#include "engine/shot_chooser.hpp"
 #include "reduce/reduction.hpp"
 
 namespace allred {
@@ -15,9 +15,9 @@ namespace allred {
 struct CallPlan {
   Algorithm algorithm = Algorithm::automatic;
   Fingerprint fingerprint = {};
-  Reduction reduction = {};      // of a collective that reduces
-  bool offers_private = false;   // peers may read the input out of this rank's private memory
-  bool may_be_in_place = false;  // then nothing is left to be checked, but for a residual
+  Reduction reduction = {};             // of a collective that reduces
+  bool offers_private = false;          // peers may read the input out of this rank's private memory
+  bool may_be_in_place = false;         // then nothing is left to be checked, but for a residual
   int shot_class = ShotChooser::kNone;  // where one-shot and two-shot are tried
 };
 

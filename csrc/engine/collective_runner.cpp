@@ -136,7 +136,7 @@ void CollectiveRunner::carry_out(const Request& request, const Caller& caller) {
   waiter_.set_policy(caller.in_background ? background_ : foreground_);
   try {
     if (agreement_.catch_up(plan->fingerprint, waiter_)) plan = &planner_.plan(request, agreement_.hint());
-    run_tried(request, *plan);
+    plan->shot_class == ShotChooser::kNone ? run_with_peers(request, *plan) : run_tried(request, *plan);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::mismatch) monitor_.report(std::current_exception());
     throw;
@@ -151,7 +151,7 @@ void CollectiveRunner::refuse(const std::string& reason) {
 }
 
 void CollectiveRunner::run_tried(const Request& request, const CallPlan& plan) {
-  if (plan.shot_class == ShotChooser::kNone || !shots_.begin(plan.shot_class)) return run_with_peers(request, plan);
+  if (!shots_.begin(plan.shot_class)) return run_with_peers(request, plan);
   const auto begin = std::chrono::steady_clock::now();
   run_with_peers(request, plan);
   shots_.note(plan.shot_class, plan.algorithm, std::chrono::steady_clock::now() - begin);

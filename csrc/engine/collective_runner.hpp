@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "algorithms/direct/direct_call.hpp"
+#include "algorithms/shot_chooser.hpp"
 #include "common/config.hpp"
 #include "common/topology.hpp"
 #include "engine/agreement.hpp"
@@ -17,7 +18,6 @@
 #include "engine/connections.hpp"
 #include "engine/request.hpp"
 #include "engine/scheduled_collective.hpp"
-#include "engine/shot_chooser.hpp"
 #include "engine/split_agreement.hpp"
 
 namespace allred {

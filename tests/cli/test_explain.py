@@ -73,6 +73,15 @@ def test_the_reasons_name_the_numbers_that_decide(capsys: pytest.CaptureFixture[
     assert all(limits)
 
 
+def test_it_tells_where_one_shot_is_tried_in_place_of_two_shot(capsys: pytest.CaptureFixture[str]) -> None:
+    tried = [
+        "one_shot_trial_bytes"
+        in explain(capsys, "all_reduce", "--ranks", "2", "--cores", cores, "--bytes", str(size), *words)
+        for cores, size, words in [("2", 2048, ()), ("2", 2052, ()), ("2", 16384, ()), ("2", 16388, ()), ("1", 16384, ())]
+    ]
+    assert tried == [False, True, True, False, False]
+
+
 def test_a_setting_decides_before_the_selector(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,8 +100,9 @@ std::span<const Bytes> blocks_for_others(const DirectCall& call) {
 /// Asks for what the peers have written past the caches, most likely, as this rank itself would: all at once, where the
 /// processor by itself asks for a few lines ahead. What is more, it asks for soon enough.
 void fetch_parts(const DirectCall& call) {
-  const std::size_t bytes = one_shot_bytes(call.collective, call.bytes(), call.size());
-  if (bytes > kFetchedBytes || !call.writer_for(call.rank()).goes_past_caches(bytes)) return;
+  if (call.bytes() <= MailPart::kFewBytes || call.bytes() > kFetchedBytes) return;
+  const std::size_t shown = one_shot_bytes(call.collective, call.bytes(), call.size());
+  if (!call.writer_for(call.rank()).goes_past_caches(shown)) return;
   call.for_each_peer([&](int peer) {
     const MailPart part = part_of(call, peer);
     fetch_from_memory(call.memory.mailbox(peer, call.sequence) + part.offset, part.bytes);
@@ -109,10 +110,6 @@ void fetch_parts(const DirectCall& call) {
 }
 
 }  // namespace
-
-std::size_t one_shot_bytes(Collective collective, std::size_t bytes, int size) noexcept {
-  return bytes * (has_input_blocks(collective) ? static_cast<std::size_t>(size - 1) : 1);
-}
 
 std::span<const Bytes> one_shot_contribution(const DirectCall& call) {
   const bool is_root = call.rank() == call.root;
@@ -135,8 +132,9 @@ std::span<const Bytes> one_shot_contribution(const DirectCall& call) {
 }
 
 std::span<const MailPart> one_shot_wanted(const DirectCall& call) {
-  const bool fits_post = one_shot_bytes(call.collective, call.bytes(), call.size()) <= Post::kPayloadBytes;
-  if (call.bytes() > MailPart::kFewBytes || (fits_post && call.collective != Collective::all_to_all)) return {};
+  if (call.bytes() > MailPart::kFewBytes) return {};
+  const std::size_t shown = one_shot_bytes(call.collective, call.bytes(), call.size());
+  if (shown <= Post::kPayloadBytes && call.collective != Collective::all_to_all) return {};
   for (int peer = 0; peer < call.size(); ++peer) call.wanted[static_cast<std::size_t>(peer)] = part_of(call, peer);
   return call.wanted;
 }

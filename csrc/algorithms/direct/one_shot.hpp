@@ -17,14 +17,16 @@
 namespace allred {
 
 /// The largest contribution of any of `size` ranks, to a call with messages or blocks of `bytes`.
-std::size_t one_shot_bytes(Collective collective, std::size_t bytes, int size) noexcept;
+constexpr std::size_t one_shot_bytes(Collective collective, std::size_t bytes, int size) noexcept {
+  return bytes * (has_input_blocks(collective) ? static_cast<std::size_t>(size - 1) : 1);
+}
 
 /// What this rank's peers need, piece after piece: written to its post or mailbox before it enters the call. Lies in
 /// `call.pieces`.
 std::span<const Bytes> one_shot_contribution(const DirectCall& call);
 
-/// What this rank is going to read of each rank's mailbox, where that is little enough to be fetched ahead; else nothing.
-/// Lies in `call.wanted`.
+/// What this rank is going to read of each rank's mailbox, where that is little enough to be fetched ahead; else
+/// nothing. Lies in `call.wanted`.
 std::span<const MailPart> one_shot_wanted(const DirectCall& call);
 
 /// Finishes the call once all ranks have entered it.

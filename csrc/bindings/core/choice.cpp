@@ -53,11 +53,13 @@ void register_choice(py::module_& module) {
   py::class_<Choice>(module, "Choice",
                      "What the selector picks for a call, and why. `mailbox_bytes`: the most that one_shot carries. "
                      "`contribution_bytes`: what a rank would show its "
-                     "peers in one_shot. `stretches`: (from how many of those bytes, algorithm). `decisive`: (name, "
+                     "peers in one_shot. `trial_bytes`: up to here one_shot is tried in place of the algorithm, or 0. "
+                     "`stretches`: (from how many of those bytes, algorithm). `decisive`: (name, "
                      "value) of the numbers that set where the stretches end.")
       .def_property_readonly("algorithm", [](const Choice& self) { return std::string(name(self.algorithm)); })
       .def_readonly("mailbox_bytes", &Choice::mailbox_bytes)
       .def_readonly("contribution_bytes", &Choice::contribution_bytes)
+      .def_readonly("trial_bytes", &Choice::trial_bytes)
       .def_property_readonly("stretches", stretches_of)
       .def_property_readonly("decisive", decisive_of);
   module.def("choose", choose, "collective"_a, "count"_a, "dtype"_a, "size"_a, "num_cores"_a, py::kw_only(),

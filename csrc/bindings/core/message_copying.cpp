@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "algorithms/shot_chooser.hpp"
 #include "bindings/core/register.hpp"
 #include "common/error.hpp"
 #include "engine/way_chooser.hpp"
@@ -21,6 +22,12 @@ Way way_named(const std::string& name) {
   if (name == "one_copy") return Way::one_copy;
   if (name == "stream") return Way::stream;
   throw Error(ErrorCode::invalid_argument, "way='" + name + "': expected one_copy or stream");
+}
+
+Algorithm shot_named(const std::string& name) {
+  if (name == "one_shot") return Algorithm::one_shot;
+  if (name == "two_shot") return Algorithm::two_shot;
+  throw Error(ErrorCode::invalid_argument, "algorithm='" + name + "': expected one_shot or two_shot");
 }
 
 /// Both ends of the pieces of one message, with a word of their own.
@@ -56,6 +63,22 @@ void register_message_copying(py::module_& module) {
       .def_readonly_static("early_turns", &WayChooser::kEarlyTurns)
       .def_readonly_static("first_turns", &WayChooser::kFirstTurns)
       .def_static("calls_a_turn", &WayChooser::calls_a_turn, py::arg("bytes"));
+
+  py::class_<ShotChooser>(module, "ShotChooser")
+      .def(py::init<>())
+      .def_static("class_of", &ShotChooser::class_of, py::arg("bytes"), py::arg("most_bytes"))
+      .def("begin", &ShotChooser::begin, py::arg("size_class"))
+      .def(
+          "note",
+          [](ShotChooser& self, int size_class, const std::string& algorithm, std::int64_t nanoseconds) {
+            self.note(size_class, shot_named(algorithm), std::chrono::nanoseconds(nanoseconds));
+          },
+          py::arg("size_class"), py::arg("algorithm"), py::arg("nanoseconds"))
+      .def("by_one_shot", &ShotChooser::by_one_shot)
+      .def_readonly_static("num_classes", &ShotChooser::kNumClasses)
+      .def_readonly_static("none", &ShotChooser::kNone)
+      .def_readonly_static("period", &ShotChooser::kPeriod)
+      .def_readonly_static("trials", &ShotChooser::kTrials);
 
   const auto drop_gil = py::call_guard<py::gil_scoped_release>();
   py::class_<PieceEnds>(module, "SharedPieces")

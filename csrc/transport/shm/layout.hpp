@@ -135,16 +135,17 @@ static_assert(sizeof(ChannelControl) == 3 * kCacheLine);
 class Layout {
  public:
   Layout(std::size_t size, std::size_t staging_bytes, std::size_t lane = 0)
-      : size_(size), staging_bytes_(round_up(staging_bytes, kPage)), lane_(lane) {}
+      : size_(size),
+        staging_bytes_(round_up(staging_bytes, kPage)),
+        lane_(lane),
+        rank_bytes_(control_bytes() + kMailBytes + staging_bytes_ + size_ * channel_bytes()) {}
 
   Layout of_lane(std::size_t lane) const { return {size_, staging_bytes_, lane}; }
 
   std::size_t size() const noexcept { return size_; }
   std::size_t staging_bytes() const noexcept { return staging_bytes_; }
 
-  std::size_t control(std::size_t rank) const noexcept {
-    return sizeof(Header) + (lane_ * size_ + rank) * rank_bytes();
-  }
+  std::size_t control(std::size_t rank) const noexcept { return sizeof(Header) + (lane_ * size_ + rank) * rank_bytes_; }
   std::size_t channel_control(std::size_t from, std::size_t to) const noexcept {
     return control(from) + sizeof(Control) + to * sizeof(ChannelControl);
   }
@@ -155,7 +156,7 @@ class Layout {
     return staging(from) + staging_bytes_ + to * channel_bytes();
   }
   /// Of all lanes.
-  std::size_t total_bytes() const noexcept { return sizeof(Header) + kLanes * size_ * rank_bytes(); }
+  std::size_t total_bytes() const noexcept { return sizeof(Header) + kLanes * size_ * rank_bytes_; }
 
   /// What a rank reserves before it uses a lane.
   std::size_t control_bytes() const noexcept {
@@ -170,13 +171,10 @@ class Layout {
   std::size_t channel_bytes() const noexcept { return kSmallSlots * kSmallSlotBytes + ring_bytes(); }
 
  private:
-  std::size_t rank_bytes() const noexcept {
-    return control_bytes() + kMailBytes + staging_bytes_ + size_ * channel_bytes();
-  }
-
   std::size_t size_;
   std::size_t staging_bytes_;
   std::size_t lane_;
+  std::size_t rank_bytes_;
 };
 
 }  // namespace allred::shm

@@ -47,7 +47,8 @@ const Post& SegmentPeerMemory::await_post(int peer, std::uint64_t sequence, cons
   };
   const WaitReason reason{peer, "to enter this call"};
   const auto place = [this, peer] { return place_of(peer); };
-  const bool is_in_small_mailbox = wanted.offset + wanted.bytes <= kSmallMailboxBytes;  // else only the post says where
+  // Where a large mailbox lies, only the post says.
+  const bool is_in_small_mailbox = wanted.offset + wanted.bytes <= kSmallMailboxBytes;
   if (wanted.bytes == 0 || wanted.bytes > MailPart::kFewBytes || !is_in_small_mailbox) {
     waiter.until(has_posted, reason, place);
     return line.post;

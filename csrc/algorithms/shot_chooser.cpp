@@ -1,4 +1,4 @@
-#include "engine/shot_chooser.hpp"
+#include "algorithms/shot_chooser.hpp"
 
 #include <algorithm>
 
