@@ -48,7 +48,8 @@ class Agreement final : public CallDescription {
   /// What rank 0 gave as a hint when it last entered a call. After catch_up() the same on all ranks.
   std::uint8_t hint() const noexcept { return hint_; }
 
-  /// Blocks until all ranks have entered; needs catch_up(). Throws Error(mismatch) on all ranks where they disagree or one refused.
+  /// Blocks until all ranks have entered; needs catch_up(). Throws Error(mismatch) on all ranks where they disagree or
+  /// one refused.
   void enter(const Entry& entry, Waiter& waiter);
 
   /// The same for a rank that has no peers.

@@ -112,7 +112,7 @@ class MessageExchange {
 
   bool has_something_to_move() const noexcept;  // needs no lock
   bool has_any_arrived() const noexcept;
-  bool receive(int rank);                       // needs receiving_ and not mutex_
+  bool receive(int rank);  // needs receiving_ and not mutex_
   void take(int source, std::span<const std::byte> bytes);
   void take_message(int source, const FrameView& frame, std::span<const std::byte> bytes);
   void take_rest(int source, std::span<const std::byte> piece);

@@ -52,11 +52,11 @@ class PeerMemory {
   virtual int rank() const noexcept = 0;
   virtual int size() const noexcept = 0;
 
-  /// Of what travels with a post and is not compared: its sender's to fill.
   static constexpr int kHintBits = 3;
 
-  /// Release: publishes `post` and all this rank wrote before as its entry to collective `sequence`. Posts of two successive sequences stay readable, which is enough: a rank that posts n has read
-  /// all posts of n - 1, so nobody still reads those of n - 2.
+  /// Release: publishes `post` and all this rank wrote before as its entry to collective `sequence`. Posts of two
+  /// successive sequences stay readable, which is enough: a rank that posts n has read all posts of n - 1, so nobody
+  /// still reads those of n - 2. The `hint` comes with the post; what it means is theirs to say.
   virtual void post(std::uint64_t sequence, const Post& post, std::uint8_t hint) = 0;
   /// Fetches the line of the post of `sequence`, which is this rank's next one, ahead of post(). To no use where the
   /// post then waits for a mailbox to be written, as a peer that looks for it takes the line back meanwhile.

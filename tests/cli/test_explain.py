@@ -74,10 +74,10 @@ def test_the_reasons_name_the_numbers_that_decide(capsys: pytest.CaptureFixture[
 
 
 def test_it_tells_where_one_shot_is_tried_in_place_of_two_shot(capsys: pytest.CaptureFixture[str]) -> None:
+    setting = ["all_reduce", "--ranks", "2", "--cores"]
     tried = [
-        "one_shot_trial_bytes"
-        in explain(capsys, "all_reduce", "--ranks", "2", "--cores", cores, "--bytes", str(size), *words)
-        for cores, size, words in [("2", 2048, ()), ("2", 2052, ()), ("2", 16384, ()), ("2", 16388, ()), ("1", 16384, ())]
+        "one_shot_trial_bytes" in explain(capsys, *setting, cores, "--bytes", size)
+        for cores, size in (("2", "2048"), ("2", "2052"), ("2", "16384"), ("2", "16388"), ("1", "16384"))
     ]
     assert tried == [False, True, True, False, False]
 

@@ -29,8 +29,8 @@ def describe_choice(choice: _core.Choice, setting: str) -> list[str]:
         sentences.append(f"the limit comes from {name} = {value:,}{meaning}")
     if choice.trial_bytes:
         sentences.append(
-            f"up to {choice.trial_bytes:,} B rank 0 times one_shot beside it, 16 calls in 1,024, and all ranks go by the "
-            "faster one (one_shot_trial_bytes)"
+            f"up to {choice.trial_bytes:,} B rank 0 times one_shot beside it, 16 calls in 1,024, and all ranks go by "
+            "the faster one (one_shot_trial_bytes)"
         )
     return sentences
 

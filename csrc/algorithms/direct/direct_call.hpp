@@ -46,7 +46,7 @@ struct DirectCall {
   std::span<const OutputBlock> outputs = {};
   std::span<Bytes> pieces = {};     // room for one a rank
   std::span<MailPart> wanted = {};  // the same
-  Compression compression = {};  // of an all_reduce
+  Compression compression = {};     // of an all_reduce
 
   int rank() const noexcept { return memory.rank(); }
   int size() const noexcept { return memory.size(); }

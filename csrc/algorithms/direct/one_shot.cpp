@@ -14,20 +14,21 @@ std::size_t blocks_before(const DirectCall& call, int peer) {
 
 /// What this rank needs of the contribution of `peer`.
 MailPart part_of(const DirectCall& call, int peer) {
-  const bool is_root = call.rank() == call.root;
-  const bool is_roots = peer == call.root;
-  const MailPart message{.offset = 0, .bytes = call.bytes()};
-  const MailPart block{.offset = blocks_before(call, peer) * call.bytes(), .bytes = call.bytes()};
+  const auto message = [&call] { return MailPart{.offset = 0, .bytes = call.bytes()}; };
+  const auto block = [&call, peer] {
+    const std::size_t bytes = call.bytes();
+    return MailPart{.offset = blocks_before(call, peer) * bytes, .bytes = bytes};
+  };
   switch (call.collective) {
     case Collective::all_reduce:
-    case Collective::all_gather: return message;
+    case Collective::all_gather: return message();
     case Collective::reduce_scatter:
-    case Collective::all_to_all: return block;
-    case Collective::broadcast: return is_roots ? message : MailPart{};
-    case Collective::scatter: return is_roots ? block : MailPart{};
+    case Collective::all_to_all: return block();
+    case Collective::broadcast: return peer == call.root ? message() : MailPart{};
+    case Collective::scatter: return peer == call.root ? block() : MailPart{};
     case Collective::reduce:
-    case Collective::gather: return is_root ? message : MailPart{};
-    case Collective::barrier: return {};
+    case Collective::gather: return call.rank() == call.root ? message() : MailPart{};
+    case Collective::barrier: break;
   }
   return {};
 }
@@ -135,7 +136,7 @@ std::span<const MailPart> one_shot_wanted(const DirectCall& call) {
   if (call.bytes() > MailPart::kFewBytes) return {};
   const std::size_t shown = one_shot_bytes(call.collective, call.bytes(), call.size());
   if (shown <= Post::kPayloadBytes && call.collective != Collective::all_to_all) return {};
-  for (int peer = 0; peer < call.size(); ++peer) call.wanted[static_cast<std::size_t>(peer)] = part_of(call, peer);
+  call.for_each_peer([&](int peer) { call.wanted[static_cast<std::size_t>(peer)] = part_of(call, peer); });
   return call.wanted;
 }
 

@@ -20,9 +20,7 @@ class SegmentPeerMemory final : public PeerMemory {
   void post(std::uint64_t sequence, const Post& post, std::uint8_t hint) override;
   void fetch_post(std::uint64_t sequence) noexcept override;
   const Post& await_post(int peer, std::uint64_t sequence, const MailPart& wanted, Waiter& waiter) override;
-  std::uint8_t hint(int peer, std::uint64_t sequence) const noexcept override {
-    return word_of(peer, sequence).hint();
-  }
+  std::uint8_t hint(int peer, std::uint64_t sequence) const noexcept override { return word_of(peer, sequence).hint(); }
   PeerPlace place_of(int peer) const noexcept override;
   LastPost last_post(int peer) const noexcept override;
 
