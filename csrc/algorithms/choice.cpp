@@ -1,7 +1,5 @@
 #include "algorithms/choice.hpp"
 
-#include <algorithm>
-
 #include "algorithms/direct/one_shot.hpp"
 #include "algorithms/shot_chooser.hpp"
 
@@ -72,7 +70,7 @@ Choice explain_choice(Collective collective, std::size_t bytes, const ChoiceSett
   choice.mailbox_bytes = setting.mailbox_bytes;
   choice.contribution_bytes = one_shot_bytes(collective, bytes, setting.topology.size());
   choice.algorithm = choose(collective, choice.contribution_bytes, setting);
-  const std::size_t most = std::min(trial_limit(setting.topology, setting.tuning), setting.mailbox_bytes);
+  const std::size_t most = trial_limit(setting.mailbox_bytes, setting.topology, setting.tuning);
   const bool tries = collective == Collective::all_reduce && choice.algorithm == Algorithm::two_shot &&
                      ShotChooser::class_of(choice.contribution_bytes, most) != ShotChooser::kNone;
   choice.trial_bytes = tries ? most : 0;

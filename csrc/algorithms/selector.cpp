@@ -26,8 +26,8 @@ std::size_t one_shot_limit(Collective collective, std::size_t mailbox_bytes, con
 }  // namespace
 
 /// Ranks that share cores time the scheduler and not the way.
-std::size_t trial_limit(const Topology& topology, const Tuning& tuning) noexcept {
-  return topology.has_core_a_rank() ? share_of(tuning.one_shot_trial_bytes, topology) : 0;
+std::size_t trial_limit(std::size_t mailbox_bytes, const Topology& topology, const Tuning& tuning) noexcept {
+  return topology.has_core_a_rank() ? std::min(share_of(tuning.one_shot_trial_bytes, topology), mailbox_bytes) : 0;
 }
 
 std::size_t one_copy_limit(Collective collective, const Topology& topology, const Tuning& tuning) noexcept {

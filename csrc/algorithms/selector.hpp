@@ -15,7 +15,7 @@ Algorithm select(Collective collective, std::size_t contribution_bytes, std::siz
                  const Topology& topology, const Tuning& tuning);
 
 /// Up to how many bytes AllReduces that would go by two_shot go by one_shot where that is found to be faster.
-std::size_t trial_limit(const Topology& topology, const Tuning& tuning) noexcept;
+std::size_t trial_limit(std::size_t mailbox_bytes, const Topology& topology, const Tuning& tuning) noexcept;
 
 /// From how many bytes on, which a rank has for its peers, they read them out of its private memory where they can, in
 /// `staged`.

@@ -1,6 +1,5 @@
 #include "engine/call_plan.hpp"
 
-#include <algorithm>
 #include <string>
 
 #include "algorithms/direct/compressed_two_shot.hpp"
@@ -72,7 +71,7 @@ int CallPlanner::shot_class(const Request& request, Algorithm chosen) const noex
   const bool is_free = request.algorithm == Algorithm::automatic && all_reduce_ == Algorithm::automatic;
   const bool is_two_shot = request.collective == Collective::all_reduce && chosen == Algorithm::two_shot;
   if (!is_free || !is_two_shot || request.compression.is_on()) return ShotChooser::kNone;
-  const std::size_t most = std::min(trial_limit(topology_, tuning_), mailbox_bytes_);
+  const std::size_t most = trial_limit(mailbox_bytes_, topology_, tuning_);
   return ShotChooser::class_of(contribution_bytes(request), most);
 }
 

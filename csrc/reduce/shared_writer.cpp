@@ -47,7 +47,7 @@ void copy(bool past, std::byte* shared, const std::byte* source, std::size_t byt
 void SharedWriter::write(std::byte* shared, const std::byte* source, std::size_t bytes) noexcept {
   if (bytes < kLeastBytes) return copy_to_shared(shared, source, bytes);
   if (bytes < kMuchBytes) return write_little(shared, source, bytes);
-  const Way better = much_.better(kPenalty);
+  const Way better = goes_past_caches(bytes) ? kPast : kCached;
   const Way other = better == kPast ? kCached : kPast;
   const bool tries = is_time_to_try(other, bytes);
   const Way way = tries ? other : better;
@@ -73,7 +73,7 @@ bool SharedWriter::is_time_to_try(Way other, std::size_t bytes) const noexcept {
 void SharedWriter::write_little(std::byte* shared, const std::byte* source, std::size_t bytes) noexcept {
   const std::uint32_t turn = num_little_++;
   if (turn % kLittleATiming > 1) {
-    return copy(little_.better(kPenaltyOfLittle) == kPast, shared, source, bytes);
+    return copy(goes_past_caches(bytes), shared, source, bytes);
   }
   const Way way = turn % kLittleATiming == 0 ? kCached : kPast;
   const Clock::time_point begin = Clock::now();

@@ -5,7 +5,7 @@
 namespace allred {
 namespace {
 
-constexpr std::size_t kFetchedBytes = std::size_t{8} << 10;
+constexpr std::size_t kFetchedBytes = std::size_t{8} << 10;  // of more, the processor asks for enough by itself
 
 /// Of even blocks for its peers, in rank order, those that `peer` shows before this rank's.
 std::size_t blocks_before(const DirectCall& call, int peer) {
@@ -99,7 +99,7 @@ std::span<const Bytes> blocks_for_others(const DirectCall& call) {
 }
 
 /// Asks for what the peers have written past the caches, most likely, as this rank itself would: all at once, where the
-/// processor by itself asks for a few lines ahead. What is more, it asks for soon enough.
+/// processor by itself asks for a few lines ahead.
 void fetch_parts(const DirectCall& call) {
   if (call.bytes() <= MailPart::kFewBytes || call.bytes() > kFetchedBytes) return;
   const std::size_t shown = one_shot_bytes(call.collective, call.bytes(), call.size());

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "algorithms/shot_chooser.hpp"
+#include "bindings/core/names.hpp"
 #include "bindings/core/register.hpp"
 #include "common/error.hpp"
 #include "engine/way_chooser.hpp"
@@ -22,12 +23,6 @@ Way way_named(const std::string& name) {
   if (name == "one_copy") return Way::one_copy;
   if (name == "stream") return Way::stream;
   throw Error(ErrorCode::invalid_argument, "way='" + name + "': expected one_copy or stream");
-}
-
-Algorithm shot_named(const std::string& name) {
-  if (name == "one_shot") return Algorithm::one_shot;
-  if (name == "two_shot") return Algorithm::two_shot;
-  throw Error(ErrorCode::invalid_argument, "algorithm='" + name + "': expected one_shot or two_shot");
 }
 
 /// Both ends of the pieces of one message, with a word of their own.
@@ -71,7 +66,7 @@ void register_message_copying(py::module_& module) {
       .def(
           "note",
           [](ShotChooser& self, int size_class, const std::string& algorithm, std::int64_t nanoseconds) {
-            self.note(size_class, shot_named(algorithm), std::chrono::nanoseconds(nanoseconds));
+            self.note(size_class, algorithm_named(algorithm), std::chrono::nanoseconds(nanoseconds));
           },
           py::arg("size_class"), py::arg("algorithm"), py::arg("nanoseconds"))
       .def("by_one_shot", &ShotChooser::by_one_shot)

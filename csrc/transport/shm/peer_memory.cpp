@@ -36,7 +36,7 @@ void SegmentPeerMemory::post(std::uint64_t sequence, const Post& post, std::uint
 }
 
 void SegmentPeerMemory::fetch_post(std::uint64_t sequence) noexcept {
-  PostLine& line = segment_->control(segment_->rank()).posts[sequence % 2];
+  const PostLine& line = segment_->control(segment_->rank()).posts[sequence % 2];
   prefetch_for_writing(reinterpret_cast<const std::byte*>(&line));
 }
 
