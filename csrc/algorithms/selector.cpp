@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+
+#include "common/last_level_cache.hpp"
 
 namespace allred {
 namespace {
@@ -47,6 +50,15 @@ std::size_t eager_limit(const Topology& topology, const Tuning& tuning) noexcept
 /// As with trial_limit(); messages are another matter.
 std::size_t stream_limit(const Topology& topology, const Tuning& tuning) noexcept {
   return topology.has_core_a_rank() ? tuning.stream_bytes : 0;
+}
+
+/// Half of its share: what is read for it takes the other half. Ranks that may run anywhere are taken to share one
+/// cache, as far as that has cores.
+std::size_t cached_limit(const Topology& topology, const Tuning& tuning) {
+  if (tuning.cached_bytes != 0) return tuning.cached_bytes;
+  static const std::optional<LastLevelCache> cache = find_last_level_cache();
+  if (!cache) return std::numeric_limits<std::size_t>::max();
+  return cache->bytes / static_cast<std::size_t>(std::min(cache->num_cores, topology.size())) / 2;
 }
 
 Algorithm select(Collective collective, std::size_t contribution_bytes, std::size_t mailbox_bytes,

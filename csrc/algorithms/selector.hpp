@@ -27,4 +27,8 @@ std::size_t eager_limit(const Topology& topology, const Tuning& tuning) noexcept
 /// Up to how many bytes they try from time to time whether staging memory is the faster way.
 std::size_t stream_limit(const Topology& topology, const Tuning& tuning) noexcept;
 
+/// Up to how many bytes a rank writes what it gets through the caches. What is larger is not there any more when the
+/// program comes to it.
+std::size_t cached_limit(const Topology& topology, const Tuning& tuning);
+
 }  // namespace allred

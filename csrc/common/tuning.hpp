@@ -21,6 +21,7 @@ struct Tuning {
   std::size_t stream_bytes = std::size_t{1} << 30;   // up to here, it streams where that is found to be faster
   std::size_t eager_bytes = std::size_t{512} << 10;  // up to here, a message is sent before there is a recv for it
   std::size_t eager_bytes_shared = std::size_t{1} << 20;
+  std::size_t cached_bytes = 0;  // up to here, results are written through the caches; 0: what a rank may have of them
 };
 
 /// What Tuning has: parsing, printing, the bindings and the files of `allred tune` all follow this one table.
@@ -42,6 +43,7 @@ inline constexpr std::array kTuningFields{
     TuningField{"stream_bytes", &Tuning::stream_bytes},
     TuningField{"eager_bytes", &Tuning::eager_bytes},
     TuningField{"eager_bytes_shared", &Tuning::eager_bytes_shared},
+    TuningField{"cached_bytes", &Tuning::cached_bytes},
 };
 
 /// Gives the field `name` a value. Throws Error(invalid_argument) where there is no such field, or the value is out of

@@ -17,6 +17,7 @@ CallPlanner::CallPlanner(const Topology& topology, const Config& config, std::si
     : topology_(topology),
       all_reduce_(config.all_reduce),
       tuning_(config.tuning),
+      cached_bytes_(cached_limit(topology, config.tuning)),
       mailbox_bytes_(mailbox_bytes),
       staging_bytes_(staging_bytes) {}
 
@@ -61,6 +62,7 @@ CallPlan CallPlanner::make_plan(const Request& request, ShotChooser::Classes by_
     plan.reduction = Reduction(request.dtype, request.op, divisor);
   }
   plan.offers_private = contribution_bytes(request) >= one_copy_limit(request.collective, topology_, tuning_);
+  plan.outgrows_caches = message_bytes(request, topology_.size()) > cached_bytes_;
   plan.may_be_in_place =
       !request.has_lists() && !has_input_blocks(request.collective) && !has_output_blocks(request.collective);
   return plan;

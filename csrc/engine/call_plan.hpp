@@ -17,6 +17,7 @@ struct CallPlan {
   Fingerprint fingerprint = {};
   Reduction reduction = {};             // of a collective that reduces
   bool offers_private = false;          // peers may read the input out of this rank's private memory
+  bool outgrows_caches = false;         // what the call brings, where it is not what it is made of
   bool may_be_in_place = false;         // then nothing is left to be checked, but for a residual
   int shot_class = ShotChooser::kNone;  // where one-shot and two-shot are tried
 };
@@ -61,6 +62,7 @@ class CallPlanner {
   const Topology& topology_;
   const Algorithm all_reduce_;
   const Tuning tuning_;
+  const std::size_t cached_bytes_;
   const std::size_t mailbox_bytes_;
   const std::size_t staging_bytes_;
   bool is_known_ = false;

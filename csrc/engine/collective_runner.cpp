@@ -204,28 +204,33 @@ void CollectiveRunner::run_with_peers(const Request& request, const CallPlan& pl
 }
 
 DirectCall CollectiveRunner::direct_call(const Request& request, const CallPlan& plan) {
-  return {.memory = *links_.memory,
-          .waiter = waiter_,
-          .collective = request.collective,
-          .op = request.op,
-          .dtype = request.dtype,
-          .root = request.root,
-          .count = even_count(request).value_or(0),
-          .input = static_cast<const std::byte*>(request.input),
-          .output = static_cast<std::byte*>(request.output),
-          .writers = writers_,
-          .reduction = plan.reduction,
-          .chunk_bytes = chunk_bytes_,
-          .shares_cores = !topology_.has_core_a_rank(),
-          .round = round_,
-          .posts = agreement_.posts(),
-          .sources = sources_,
-          .destinations = destinations_,
-          .inputs = request.inputs,
-          .outputs = request.outputs,
-          .pieces = std::span(pieces_).subspan(1),
-          .wanted = wanted_,
-          .compression = request.compression};
+  DirectCall call{.memory = *links_.memory,
+                  .waiter = waiter_,
+                  .collective = request.collective,
+                  .op = request.op,
+                  .dtype = request.dtype,
+                  .root = request.root,
+                  .count = even_count(request).value_or(0),
+                  .input = static_cast<const std::byte*>(request.input),
+                  .output = static_cast<std::byte*>(request.output),
+                  .writers = writers_,
+                  .reduction = plan.reduction,
+                  .chunk_bytes = chunk_bytes_,
+                  .shares_cores = !topology_.has_core_a_rank(),
+                  .past_caches = plan.outgrows_caches,
+                  .round = round_,
+                  .posts = agreement_.posts(),
+                  .sources = sources_,
+                  .destinations = destinations_,
+                  .inputs = request.inputs,
+                  .outputs = request.outputs,
+                  .pieces = std::span(pieces_).subspan(1),
+                  .wanted = wanted_,
+                  .compression = request.compression};
+  // What is reduced in place has just been read there, and is in the cache.
+  const bool is_in_place = call.past_caches && call.input_block(call.rank()) == call.output_block(call.rank());
+  if (is_in_place && reduces(request.collective)) call.past_caches = false;
+  return call;
 }
 
 void CollectiveRunner::run_alone(const Request& request, const CallPlan& plan) {
@@ -241,7 +246,7 @@ void CollectiveRunner::run_alone(const Request& request, const CallPlan& plan) {
     const std::array<const void*, 1> sources{input};
     return plan.reduction(output, sources, std::span(&request.scale, 1), request.count);
   }
-  copy_bytes(output, input, call.bytes());
+  call.put(output, input, call.bytes());
 }
 
 MessageLink& CollectiveRunner::link_to(int peer) {

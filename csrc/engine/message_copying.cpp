@@ -23,7 +23,7 @@ void MessageExchange::take_up(const WorkPointer& recv) {
   MessageTransfer& transfer = recv->transfer();
   transfer.taken_up = Clock::now();
   const std::size_t bytes = recv->message().bytes();
-  if (bytes <= stream_bytes_) transfer.way = peer(transfer.source).ways.choose(bytes);
+  if (bytes <= limits_.stream_bytes) transfer.way = peer(transfer.source).ways.choose(bytes);
   if (transfer.way == Way::stream) return ask_for_stream(recv);
   reads_.push_back(recv);
   has_reads_.store(true);

@@ -24,12 +24,11 @@ bool is_eager_for(const Message& recv, std::span<const std::byte> frame) noexcep
 }  // namespace
 
 MessageExchange::MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout,
-                                 std::size_t eager_bytes, std::size_t stream_bytes, Recorder& recorder)
+                                 const Limits& limits, Recorder& recorder)
     : monitor_(monitor),
       errors_(monitor),
       timeout_(timeout),
-      eager_bytes_(eager_bytes),
-      stream_bytes_(stream_bytes),
+      limits_(limits),
       recorder_(recorder),
       doorbell_(std::move(links.doorbell)),
       remote_(std::move(links.remote)) {
@@ -181,7 +180,9 @@ bool MessageExchange::add_piece(MessageWork& recv, std::span<const std::byte> pi
   if (piece.size() > recv.message().bytes() - done) {
     throw Error(ErrorCode::system, monitor_.describe(recv.transfer().source) + " sent more than it announced");
   }
-  copy_bytes(static_cast<std::byte*>(recv.message().buffer) + done, piece.data(), piece.size());
+  const bool outgrows_caches = recv.message().bytes() > limits_.cached_bytes;
+  const auto copy = outgrows_caches ? copy_past_caches : copy_bytes;
+  copy(static_cast<std::byte*>(recv.message().buffer) + done, piece.data(), piece.size());
   done += piece.size();
   return done == recv.message().bytes();
 }

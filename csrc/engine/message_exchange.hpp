@@ -33,10 +33,14 @@ namespace allred {
 /// outlive it.
 class MessageExchange {
  public:
-  /// Messages of up to `eager_bytes`, and those that fit a frame, are eager; larger ones, of up to `stream_bytes`,
-  /// stream where that is the faster way.
-  MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout, std::size_t eager_bytes,
-                  std::size_t stream_bytes, Recorder& recorder);
+  struct Limits {
+    std::size_t eager_bytes;   // up to here, and where they fit a frame, messages are eager
+    std::size_t stream_bytes;  // larger ones of up to here stream where that is the faster way
+    std::size_t cached_bytes;  // up to here, what has come through the link is written through the caches
+  };
+
+  MessageExchange(Monitor& monitor, PointToPointLinks links, std::chrono::milliseconds timeout, const Limits& limits,
+                  Recorder& recorder);
 
   // ---- small messages at once, without a work ----
   //
@@ -157,8 +161,7 @@ class MessageExchange {
   Monitor& monitor_;
   const MessageErrors errors_;
   const std::chrono::milliseconds timeout_;
-  const std::size_t eager_bytes_;
-  const std::size_t stream_bytes_;
+  const Limits limits_;
   std::size_t max_frame_bytes_ = 0;  // of a message
   Recorder& recorder_;
   const std::unique_ptr<Doorbell> doorbell_;

@@ -52,7 +52,7 @@ bool MessageExchange::send_at_once(const Message& message, TraceTime called) {
 
 FrameKind MessageExchange::kind_of(const Message& message) const noexcept {
   if (is_small(message)) return FrameKind::eager;
-  return message.bytes() <= eager_bytes_ ? FrameKind::first : FrameKind::offer;
+  return message.bytes() <= limits_.eager_bytes ? FrameKind::first : FrameKind::offer;
 }
 
 OutgoingFrame MessageExchange::frame_of(const WorkPointer& send) {

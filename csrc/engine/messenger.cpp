@@ -66,8 +66,11 @@ Messenger::Messenger(const Topology& topology, Monitor& monitor, PointToPointLin
       num_looks_(wait_policy(config.wait, topology, false).polls),
       is_with_peer_(is_with_peer(topology)),
       recorder_(recorder),
-      exchange_(monitor, std::move(links), config.timeout, eager_limit(topology, config.tuning),
-                config.tuning.stream_bytes, recorder) {}
+      exchange_(monitor, std::move(links), config.timeout,
+                {.eager_bytes = eager_limit(topology, config.tuning),
+                 .stream_bytes = config.tuning.stream_bytes,
+                 .cached_bytes = cached_limit(topology, config.tuning)},
+                recorder) {}
 
 Messenger::~Messenger() {
   for (std::thread& thread : threads_) thread.detach();  // close() takes them; without it the process is on its way out

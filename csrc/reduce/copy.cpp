@@ -2,6 +2,10 @@
 
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "common/cache_lines.hpp"
 #include "reduce/kernel_table.hpp"
 
@@ -43,7 +47,18 @@ void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t
 }
 
 void copy_past_caches(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept {
+  copy_piece_past_caches(destination, source, bytes);
+  end_pieces_past_caches();
+}
+
+void copy_piece_past_caches(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept {
   kernels().copy_past(destination, source, bytes);
+}
+
+void end_pieces_past_caches() noexcept {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
 }
 
 }  // namespace allred

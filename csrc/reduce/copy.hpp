@@ -17,7 +17,13 @@ void copy_bytes(std::byte* destination, const std::byte* source, std::size_t byt
 /// another core; so that is asked for ahead of the stores.
 void copy_to_shared(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
 
-/// As copy_to_shared(), with stores that leave the lines in no cache and take them from none. Release.
+/// Copies with stores that leave the lines in no cache and take them from none: for what its reader finds in memory
+/// sooner, and for what is so large that it would be in memory by then anyway. Release.
 void copy_past_caches(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
+
+/// As copy_past_caches(), piece by piece: the stores may come later than others that follow, but before those that
+/// follow end_pieces_past_caches().
+void copy_piece_past_caches(std::byte* destination, const std::byte* source, std::size_t bytes) noexcept;
+void end_pieces_past_caches() noexcept;
 
 }  // namespace allred

@@ -31,16 +31,14 @@ class CopyLines {
     copy_rest(to, from, bytes, done);
   }
 
-  /// As run(), past this core's caches, so that no line need be taken from another core. Release.
+  /// As run(), past this core's caches, so that no line need be taken from another core. The stores may come later than
+  /// those that follow.
   static void run_past(std::byte* to, const std::byte* from, std::size_t bytes) {
     const std::size_t unaligned = -reinterpret_cast<std::uintptr_t>(to) % kCacheLineBytes;
     std::size_t done = unaligned < bytes ? unaligned : bytes;
     copy_rest(to, from, done, 0);
     for (; done + kCacheLineBytes <= bytes; done += kCacheLineBytes) copy_line<store_past>(to + done, from + done);
     copy_rest(to, from, bytes, done);
-#if defined(__x86_64__)
-    _mm_sfence();  // stores past the caches may come later than those that follow
-#endif
   }
 
  private:

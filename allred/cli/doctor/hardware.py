@@ -36,7 +36,7 @@ def caches(sources: Sources) -> Check:
             parts.append(f"L{level} {size} for {count_of(shared or '0')}")
     if parts:
         return Check("caches", OK, ", ".join(parts) + " core(s)")
-    return Check("caches", ABSENT, "the system does not say", "nothing: allred measures instead of asking")
+    return Check("caches", ABSENT, "the system does not say", "nothing: large results are written through the caches")
 
 
 def numa(sources: Sources) -> Check:

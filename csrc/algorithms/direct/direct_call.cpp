@@ -1,6 +1,7 @@
 #include "algorithms/direct/direct_call.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 namespace allred {
@@ -12,6 +13,23 @@ Chunk DirectCall::chunk_in_lines(std::size_t num_elements, int owner) const noex
   const Chunk lines = chunk_of(num_lines, static_cast<std::size_t>(size()), static_cast<std::size_t>(owner));
   const std::size_t begin = std::min(lines.offset << shift, num_elements);
   return {begin, std::min((lines.offset + lines.count) << shift, num_elements) - begin};
+}
+
+/// By way of a block that stays in the nearest cache: the output need not be aligned, as stores past the caches are.
+void DirectCall::reduce_past_caches(std::byte* destination, std::size_t num_elements, std::span<void*> copies) const {
+  constexpr std::size_t kBlockBytes = 4096;
+  alignas(kCacheLineBytes) std::array<std::byte, kBlockBytes> block;
+  void* const result = block.data();
+  const std::size_t block_count = kBlockBytes / element_bytes();
+  for (std::size_t done = 0; done < num_elements; done += block_count) {
+    const std::size_t now = std::min(block_count, num_elements - done);
+    if (!copies.empty()) copies[static_cast<std::size_t>(rank())] = result;
+    reduction(copies.empty() ? std::span(&result, 1) : copies, sources, scales, now);
+    copy_piece_past_caches(destination + done * element_bytes(), block.data(), now * element_bytes());
+    for (const void*& source : sources) source = static_cast<const std::byte*>(source) + kBlockBytes;
+    for (void*& copy : copies) copy = static_cast<std::byte*>(copy) + kBlockBytes;
+  }
+  end_pieces_past_caches();
 }
 
 StagingRing::StagingRing(DirectCall& call, Slots slots, std::size_t slot_bytes) : call_(call), first_(call.round) {

@@ -37,6 +37,7 @@ struct DirectCall {
   const Reduction& reduction;               // of a collective that reduces
   std::size_t chunk_bytes;                  // of its staging memory a rank fills at a time; the same on all ranks
   bool shares_cores;                        // there are more ranks than cores
+  bool past_caches;                         // the output is so large that it is written past them
   std::uint64_t& round;                     // rounds of staging this communicator has been through
   std::span<const Post* const> posts = {};  // each rank's entry to this call, once all have entered
   std::span<const double> scales = {};      // premul_sum: each rank's factor
@@ -78,8 +79,15 @@ struct DirectCall {
   /// two ranks write to one.
   Chunk chunk_in_lines(std::size_t num_elements, int owner) const noexcept;
 
-  /// destination = op over `sources`, which hold one pointer a rank, in rank order: the same bits on every rank.
+  /// Copies to the output.
+  void put(std::byte* destination, const std::byte* source, std::size_t num_bytes) const noexcept {
+    if (!past_caches) return copy_bytes(destination, source, num_bytes);
+    if (destination != source) copy_past_caches(destination, source, num_bytes);
+  }
+
+  /// Part of the output = op over `sources`, which hold one pointer a rank, in rank order: the same bits on every rank.
   void reduce_sources(std::byte* destination, std::size_t num_elements) const {
+    if (past_caches) return reduce_past_caches(destination, num_elements, {});
     reduction(destination, sources, scales, num_elements);
   }
 
@@ -93,6 +101,10 @@ struct DirectCall {
       sources[idx] = contribution_of(rank);
       destinations[idx] = rank == this->rank() ? output + chunk.offset * element_bytes() : copy_of(rank);
     }
+    if (past_caches) {
+      const auto self = static_cast<std::size_t>(this->rank());
+      return reduce_past_caches(static_cast<std::byte*>(destinations[self]), chunk.count, destinations);
+    }
     reduction(destinations, sources, scales, chunk.count);
     const std::size_t chunk_bytes = chunk.count * element_bytes();
     if (chunk_bytes > kPassedOnBytes) return;
@@ -100,6 +112,11 @@ struct DirectCall {
       pass_on(static_cast<const std::byte*>(destinations[static_cast<std::size_t>(peer)]), chunk_bytes);
     });
   }
+
+ private:
+  /// As reduce_sources(), past the caches; where `copies` is not empty, it holds one pointer a rank to where the result
+  /// is also wanted, through the caches, but for this rank's.
+  void reduce_past_caches(std::byte* destination, std::size_t num_elements, std::span<void*> copies) const;
 };
 
 /// How many bytes of its staging memory a rank fills at a time, where it is not for an AllReduce. A root and the others

@@ -92,8 +92,8 @@ class Exchange {
     for (const Part& part : incoming_) {
       if (round >= part.rounds()) continue;
       call_.memory.wait(part.peer, Flag::staged, ring_.epoch(round), call_.waiter);
-      copy_bytes(call_.output_block(part.peer) + part.done(round), ring_.slot(part.peer, round) + part.offset,
-                 part.bytes_in(round));
+      call_.put(call_.output_block(part.peer) + part.done(round), ring_.slot(part.peer, round) + part.offset,
+                part.bytes_in(round));
     }
     call_.memory.signal(Flag::released, ring_.epoch(round));
   }
@@ -102,7 +102,7 @@ class Exchange {
   void keep_own() {
     const int self = call_.rank();
     const std::size_t bytes = traffic_.sent(self, self) * call_.element_bytes();
-    if (bytes != 0) copy_bytes(call_.output_block(self), call_.input_block(self), bytes);
+    if (bytes != 0) call_.put(call_.output_block(self), call_.input_block(self), bytes);
   }
 
   DirectCall& call_;

@@ -20,7 +20,7 @@ class MailboxTwoShot {
   void gather(int peer) const {
     if (buffers_.output(call_.rank()).is_symmetric()) return;
     const Chunk chunk = chunk_of(peer);
-    copy_bytes(call_.output + bytes(chunk.offset), in_mailbox(call_.rank(), peer), bytes(chunk.count));
+    call_.put(call_.output + bytes(chunk.offset), in_mailbox(call_.rank(), peer), bytes(chunk.count));
   }
 
  private:

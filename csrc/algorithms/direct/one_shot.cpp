@@ -63,8 +63,8 @@ void reduce_blocks(DirectCall& call) {
 
 void gather_contributions(DirectCall& call) {
   const std::size_t bytes = call.bytes();
-  copy_bytes(call.output_block(call.rank()), call.input, bytes);
-  call.for_each_peer([&](int peer) { copy_bytes(call.output_block(peer), contribution_of(call, peer, bytes), bytes); });
+  call.put(call.output_block(call.rank()), call.input, bytes);
+  call.for_each_peer([&](int peer) { call.put(call.output_block(peer), contribution_of(call, peer, bytes), bytes); });
 }
 
 void exchange_contributions(DirectCall& call) {
@@ -75,10 +75,10 @@ void exchange_contributions(DirectCall& call) {
     return call.memory.mailbox(peer, call.sequence) + traffic.row_bytes(peer);
   };
   const std::size_t own = traffic.sent(self, self) * call.element_bytes();
-  if (own != 0) copy_bytes(call.output_block(self), call.input_block(self), own);
+  if (own != 0) call.put(call.output_block(self), call.input_block(self), own);
   call.for_each_peer([&](int peer) {
     const std::size_t bytes = traffic.sent(peer, self) * call.element_bytes();
-    if (bytes != 0) copy_bytes(call.output_block(peer), data_of(peer) + traffic.bytes(peer, self), bytes);
+    if (bytes != 0) call.put(call.output_block(peer), data_of(peer) + traffic.bytes(peer, self), bytes);
   });
 }
 
@@ -148,8 +148,7 @@ void one_shot(DirectCall& call) {
     case Collective::all_gather: return gather_contributions(call);
     case Collective::reduce_scatter: return reduce_blocks(call);
     case Collective::broadcast:
-      return copy_bytes(call.output, is_root ? call.input : contribution_of(call, call.root, call.bytes()),
-                        call.bytes());
+      return call.put(call.output, is_root ? call.input : contribution_of(call, call.root, call.bytes()), call.bytes());
     case Collective::reduce:
       if (is_root) reduce_messages(call);
       return;

@@ -78,7 +78,7 @@ class Puller {
     if (bytes == 0) return;
     if (is_written(call_.rank())) return copy_with_root();
     std::byte* const destination = call_.output_block(owner);
-    is_at_hand(owner) ? copy_bytes(destination, part_of(owner), bytes) : read_from(owner, 0, destination, bytes);
+    is_at_hand(owner) ? call_.put(destination, part_of(owner), bytes) : read_from(owner, 0, destination, bytes);
   }
 
   /// The root has nothing to read, and so copies a part to each rank that lets it.

@@ -75,7 +75,7 @@ void staged_broadcast(DirectCall& call) {
       [&](Chunk chunk, std::uint64_t round) {
         const std::byte* source =
             is_root ? call.input + rounds.bytes(chunk.offset) : rounds.await_part(call.root, round);
-        copy_bytes(call.output + rounds.bytes(chunk.offset), source, rounds.bytes(chunk.count));
+        call.put(call.output + rounds.bytes(chunk.offset), source, rounds.bytes(chunk.count));
       });
 }
 
@@ -101,9 +101,9 @@ void staged_all_gather(DirectCall& call) {
       true, [&](Chunk chunk, std::byte* slot) { rounds.show(chunk, slot); },
       [&](Chunk chunk, std::uint64_t round) {
         const std::size_t offset = rounds.bytes(chunk.offset);
-        copy_bytes(call.output_block(call.rank()) + offset, call.input + offset, rounds.bytes(chunk.count));
+        call.put(call.output_block(call.rank()) + offset, call.input + offset, rounds.bytes(chunk.count));
         call.for_each_peer([&](int peer) {
-          copy_bytes(call.output_block(peer) + offset, rounds.await_part(peer, round), rounds.bytes(chunk.count));
+          call.put(call.output_block(peer) + offset, rounds.await_part(peer, round), rounds.bytes(chunk.count));
         });
       });
 }

@@ -57,7 +57,7 @@ class TwoShot {
     call_.for_each_peer([&](int peer) {
       call_.memory.wait(peer, Flag::reduced, ring_.epoch(round), call_.waiter);
       const Chunk chunk = chunk_in(round, peer);
-      copy_bytes(call_.output + bytes(chunk.offset), slot(call_.rank(), peer, round), bytes(chunk.count));
+      call_.put(call_.output + bytes(chunk.offset), slot(call_.rank(), peer, round), bytes(chunk.count));
     });
   }
 

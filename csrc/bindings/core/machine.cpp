@@ -2,6 +2,7 @@
 
 #include "bindings/core/register.hpp"
 #include "common/cgroup.hpp"
+#include "common/last_level_cache.hpp"
 #include "common/topology.hpp"
 #include "transport/shm/layout.hpp"
 #include "transport/shm/probes.hpp"
@@ -20,6 +21,12 @@ std::vector<std::string> folders_of(const std::string& controller, const std::st
   std::vector<std::string> folders;
   for (const std::filesystem::path& each : cgroup_folders(controller, root)) folders.push_back(each.string());
   return folders;
+}
+
+/// Its bytes, and how many cores share it.
+std::optional<std::pair<std::size_t, int>> last_level_cache(const std::string& root) {
+  const std::optional<LastLevelCache> cache = find_last_level_cache(root);
+  return cache ? std::optional(std::pair(cache->bytes, cache->num_cores)) : std::nullopt;
 }
 
 /// How many cores ranks have together, from the cores that each may use ("0,1"), its quota (0: none) and the group that
@@ -52,6 +59,7 @@ void register_machine(py::module_& module) {
   module.def("cpu_quota", &cpu_quota, py::arg("root") = "/");
   module.def("count_cores", &count_cores_of, py::arg("ranks"));
   module.def("cgroup_folders", &folders_of, py::arg("controller"), py::arg("root") = "/");
+  module.def("last_level_cache", &last_level_cache, py::arg("root") = "/");
   module.def("try_reading", &shm::try_reading, py::arg("pid"), py::arg("address"));
   module.def("has_membarrier", &shm::has_membarrier);
   module.def("shared_memory_bytes", &shared_memory_bytes, py::arg("size"), py::arg("staging_bytes"));
