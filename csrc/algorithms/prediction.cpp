@@ -24,8 +24,7 @@ PhasedCall phases_of(const PredictionSpec& spec, const Cluster& cluster) {
     throw Error(ErrorCode::invalid_argument,
                 std::string(name(spec.algorithm)) + " runs within one host, not on " + std::to_string(cluster.hosts));
   }
-  return describe_direct(spec.collective, spec.algorithm, spec.count * size_of(spec.dtype), cluster.size(),
-                         Tuning{}.chunk_bytes);
+  return describe_direct(spec.collective, spec.algorithm, spec.count * size_of(spec.dtype), cluster.size(), Tuning{});
 }
 
 std::size_t read_bytes(const PhaseWork& work) { return std::max(work.copied_bytes, work.reduced_bytes); }
@@ -76,7 +75,7 @@ Prediction predict_hierarchical(const PredictionSpec& spec, const Cluster& clust
   const int local_ranks = cluster.ranks_per_host;
   const std::size_t shard_bytes = ceil_div(spec.count, static_cast<std::size_t>(local_ranks)) * size_of(spec.dtype);
   for (const Collective part : {Collective::reduce_scatter, Collective::all_gather}) {
-    const PhasedCall call = describe_direct(part, Algorithm::staged, shard_bytes, local_ranks, Tuning{}.chunk_bytes);
+    const PhasedCall call = describe_direct(part, Algorithm::staged, shard_bytes, local_ranks, Tuning{});
     const Prediction direct = predict_phases(call, cluster);
     whole.seconds += direct.seconds;
     whole.sent_bytes += direct.sent_bytes;

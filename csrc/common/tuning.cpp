@@ -32,6 +32,13 @@ std::size_t parse_number(std::string_view text) {
 
 }  // namespace
 
+std::size_t chunk_bytes_for(std::size_t contribution_bytes, bool has_core_a_rank, const Tuning& tuning) noexcept {
+  constexpr std::size_t kRounds = 4;  // enough for the ranks to work side by side
+  if (!has_core_a_rank) return tuning.chunk_bytes_shared;
+  const std::size_t most = std::max(tuning.chunk_bytes, tuning.most_chunk_bytes);
+  return std::clamp(contribution_bytes / kRounds, tuning.chunk_bytes, most);
+}
+
 void set_field(Tuning& tuning, std::string_view name, std::size_t value) {
   const TuningField& field = field_named(name);
   if (value < field.least || value > field.most) {

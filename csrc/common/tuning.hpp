@@ -16,6 +16,7 @@ struct Tuning {
   std::size_t one_shot_bytes_shared = std::size_t{16} << 10;  // AllReduce by ranks that share cores
   std::size_t chunk_bytes = std::size_t{128} << 10;           // a round of staging
   std::size_t chunk_bytes_shared = std::size_t{256} << 10;
+  std::size_t most_chunk_bytes = std::size_t{512} << 10;     // a round of a large message, where ranks have a core each
   std::size_t one_copy_bytes = (std::size_t{64} << 10) + 1;  // from here on, data is copied once, but in AllReduce
   std::size_t one_copy_bytes_shared = std::size_t{1} << 20;
   std::size_t stream_bytes = std::size_t{1} << 30;   // up to here, it streams where that is found to be faster
@@ -38,6 +39,7 @@ inline constexpr std::array kTuningFields{
     TuningField{"one_shot_bytes_shared", &Tuning::one_shot_bytes_shared},
     TuningField{.name = "chunk_bytes", .member = &Tuning::chunk_bytes, .least = 4096},
     TuningField{.name = "chunk_bytes_shared", .member = &Tuning::chunk_bytes_shared, .least = 4096},
+    TuningField{.name = "most_chunk_bytes", .member = &Tuning::most_chunk_bytes, .least = 4096},
     TuningField{.name = "one_copy_bytes", .member = &Tuning::one_copy_bytes, .least = 1},
     TuningField{.name = "one_copy_bytes_shared", .member = &Tuning::one_copy_bytes_shared, .least = 1},
     TuningField{"stream_bytes", &Tuning::stream_bytes},
@@ -45,6 +47,11 @@ inline constexpr std::array kTuningFields{
     TuningField{"eager_bytes_shared", &Tuning::eager_bytes_shared},
     TuningField{"cached_bytes", &Tuning::cached_bytes},
 };
+
+/// How many bytes of its staging memory a rank fills at a time, where it has `contribution_bytes` for its peers. The
+/// less there is of a message, the sooner a round should be over, so that all are at work; of a large one, the waits
+/// for the peers count, of which each round has some. Ranks that share cores wait for their turn anyway.
+std::size_t chunk_bytes_for(std::size_t contribution_bytes, bool has_core_a_rank, const Tuning& tuning) noexcept;
 
 /// Gives the field `name` a value. Throws Error(invalid_argument) where there is no such field, or the value is out of
 /// its range.

@@ -61,7 +61,11 @@ CallPlan CallPlanner::make_plan(const Request& request, ShotChooser::Classes by_
     const auto divisor = request.op == ReduceOp::avg ? static_cast<std::size_t>(topology_.size()) : 1;
     plan.reduction = Reduction(request.dtype, request.op, divisor);
   }
-  plan.offers_private = contribution_bytes(request) >= one_copy_limit(request.collective, topology_, tuning_);
+  // What a rank has in an all_to_all may differ from what its peers have, and codes take less than they stand for.
+  const bool is_known = request.collective != Collective::all_to_all && !request.compression.is_on();
+  const std::size_t contribution = contribution_bytes(request);
+  plan.chunk_bytes = chunk_bytes_for(is_known ? contribution : 0, topology_.has_core_a_rank(), tuning_);
+  plan.offers_private = contribution >= one_copy_limit(request.collective, topology_, tuning_);
   plan.outgrows_caches = message_bytes(request, topology_.size()) > cached_bytes_;
   plan.may_be_in_place =
       !request.has_lists() && !has_input_blocks(request.collective) && !has_output_blocks(request.collective);

@@ -53,7 +53,6 @@ class CollectiveRunner {
   Monitor& monitor_;
   CollectiveLinks links_;
   const std::chrono::milliseconds timeout_;
-  const std::size_t chunk_bytes_;
   const Waiter::Policy foreground_, background_;
   std::vector<SharedWriter> writers_;  // one a rank; this one's is for what all others read
   CallPlanner planner_;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from allred.cli.tune.crossover import Curve, Timing, conclude, crossover, fastest
+from allred.cli.tune.crossover import LARGE, Conclusion, Curve, Timing, conclude, crossover, fastest
 
 SIZES = [1 << power for power in range(10, 21)]  # 1K to 1M
 QUIET = 0.01
@@ -58,10 +58,14 @@ def two_shot(seconds: dict[int, float], noise: float = QUIET) -> dict[str, Curve
     return {names[chunk]: line(5000, each, noise) for chunk, each in seconds.items()}
 
 
+def concluded(curves: dict[str, Curve]) -> Conclusion:
+    return conclude(curves, CHUNKS, default_chunk=128 << 10, default_large_chunk=512 << 10)
+
+
 def test_a_conclusion_of_both() -> None:
     curves: dict[str, Curve] = two_shot({32 << 10: 1.0, 128 << 10: 1.2, 512 << 10: 1.4})
     curves["one_shot"] = line(0, 2.0, sizes=SIZES[:7])
-    found = conclude(curves, CHUNKS, default_chunk=128 << 10)
+    found = concluded(curves)
     assert (found.one_shot_most, found.chunk) == (4096, 32 << 10)
     assert found.noise == QUIET
 
@@ -69,7 +73,7 @@ def test_a_conclusion_of_both() -> None:
 @pytest.mark.parametrize(("noise", "chunk"), [(0.01, 512 << 10), (0.1, 128 << 10)])
 def test_a_chunk_gives_way_only_to_one_that_is_better_beyond_the_noise(noise: float, chunk: int) -> None:
     curves: dict[str, Curve] = two_shot({32 << 10: 1.2, 128 << 10: 1.05, 512 << 10: 1.0}, noise)
-    assert conclude(curves, CHUNKS, default_chunk=128 << 10).chunk == chunk
+    assert concluded(curves).chunk == chunk
 
 
 def test_the_chunk_is_chosen_where_it_matters() -> None:
@@ -77,16 +81,26 @@ def test_the_chunk_is_chosen_where_it_matters() -> None:
     curves: dict[str, Curve] = two_shot({32 << 10: 1.0, 128 << 10: 1.5, 512 << 10: 2.0})
     curves["one_shot"] = line(0, 2.0, sizes=SIZES[:7])
     curves["two_shot/512K"] = {**curves["two_shot/512K"], **line(0, 0.6, sizes=SIZES[7:])}
-    assert conclude(curves, CHUNKS, default_chunk=128 << 10).chunk == 512 << 10
+    assert concluded(curves).chunk == 512 << 10
 
 
 def test_an_algorithm_that_never_wins() -> None:
     curves: dict[str, Curve] = two_shot(dict.fromkeys(CHUNKS, 1.0))
     curves["one_shot"] = line(10_000, 1.0, sizes=SIZES[:7])
-    assert conclude(curves, CHUNKS, default_chunk=128 << 10).one_shot_most == 0
+    assert concluded(curves).one_shot_most == 0
 
 
 def test_one_shot_that_always_wins_is_taken_as_far_as_it_goes() -> None:
     curves: dict[str, Curve] = two_shot(dict.fromkeys(CHUNKS, 1.0))
     curves["one_shot"] = line(0, 0.5, sizes=SIZES[:7])
-    assert conclude(curves, CHUNKS, default_chunk=128 << 10).one_shot_most == 64 << 10
+    assert concluded(curves).one_shot_most == 64 << 10
+
+
+def test_large_messages_have_a_chunk_of_their_own() -> None:
+    curves: dict[str, Curve] = two_shot({32 << 10: 1.0, 128 << 10: 1.5, 512 << 10: 2.0})
+    assert concluded(curves).large_chunk is None
+    for name, a_byte in (("two_shot/32K", 2.0), ("two_shot/128K", 1.0), ("two_shot/512K", 1.5)):
+        curves[name] = {**curves[name], **line(0, a_byte, sizes=[LARGE, 2 * LARGE])}
+    assert conclude(curves, CHUNKS, default_chunk=128 << 10, default_large_chunk=None).large_chunk is None
+    assert (concluded(curves).chunk, concluded(curves).large_chunk) == (32 << 10, 128 << 10)
+    assert concluded(curves).numbers(ranks=2, cores=2)["most_chunk_bytes"] == 128 << 10

@@ -58,7 +58,7 @@ def test_tables_that_would_choose_differently_do_not_make_ranks_disagree() -> No
 def test_the_selector_takes_one_shot_up_to_the_size_that_the_tuner_found(most: int, ranks: int) -> None:
     from allred.cli.tune.crossover import Conclusion
 
-    conclusion = Conclusion(one_shot_most=most, chunk=65536, noise=0.0)
+    conclusion = Conclusion(one_shot_most=most, chunk=65536, large_chunk=None, noise=0.0)
     numbers = conclusion.numbers(ranks, cores=ranks) | conclusion.numbers(ranks, cores=1)
     for _, choices, _ in with_own_numbers([numbers] * ranks):
         sizes = [1024 << power for power in range(8)]  # float32

@@ -116,11 +116,11 @@ def test_the_cache_folder_without_a_variable_that_counts(given: str, monkeypatch
 
 
 def test_what_the_tuner_writes_is_read_back(tmp_path: Path) -> None:
-    conclusion = Conclusion(one_shot_most=16384, chunk=65536, noise=0.031)
+    conclusion = Conclusion(one_shot_most=16384, chunk=65536, large_chunk=262144, noise=0.031)
     curves = {"one_shot": {1024: Timing(1e-6, 0.1)}, "two_shot/64K": {1024: Timing(2e-6, 0.1), 4096: Timing(4e-6, 0.1)}}
     path = tmp_path / "new" / "table.toml"
     write(text_of(conclusion, curves, ranks=4, cores=8), path)
-    numbers = {"one_shot_bytes": 32768, "chunk_bytes": 65536}
+    numbers = {"one_shot_bytes": 32768, "chunk_bytes": 65536, "most_chunk_bytes": 262144}
     expected = tuning.Table(numbers, cpu=host.cpu_model(), cores=host.num_cores(), ranks=4)
     assert tuning.load(path) == expected
     assert "#    4096         -          4.00" in path.read_text()
@@ -128,7 +128,7 @@ def test_what_the_tuner_writes_is_read_back(tmp_path: Path) -> None:
 
 
 def test_ranks_that_share_cores_have_numbers_of_their_own() -> None:
-    conclusion = Conclusion(one_shot_most=16384, chunk=65536, noise=0.0)
+    conclusion = Conclusion(one_shot_most=16384, chunk=65536, large_chunk=None, noise=0.0)
     assert conclusion.numbers(ranks=4, cores=2) == {"one_shot_bytes_shared": 16384, "chunk_bytes_shared": 65536}
 
 

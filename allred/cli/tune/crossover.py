@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from allred.cli.tune.plan import ONE_SHOT, TWO_SHOT, Candidate
+
+LARGE = 2 << 20  # bytes of a message, from which on rounds are as large as they get
 
 
 @dataclass(frozen=True)
@@ -62,40 +64,52 @@ class Conclusion:
     Attributes:
         one_shot_most: the largest message, in bytes, for which one_shot is best; 0 if none.
         chunk: bytes a round of staging.
+        large_chunk: the same for messages of ``LARGE`` and more; None where ranks share cores, or none was measured.
         noise: the median over sizes and candidates, as a share of a time.
     """
 
     one_shot_most: int
     chunk: int
+    large_chunk: int | None
     noise: float
 
     def numbers(self, ranks: int, cores: int) -> dict[str, int]:
         """As the selector has them: ranks with a core each and those without have numbers of their own."""
         if cores < ranks:
             return {"one_shot_bytes_shared": self.one_shot_most, "chunk_bytes_shared": self.chunk}
+        large = {} if self.large_chunk is None else {"most_chunk_bytes": self.large_chunk}
         # The selector has the number for two ranks, and divides it for more.
-        return {"one_shot_bytes": (self.one_shot_most * ranks + 1) // 2, "chunk_bytes": self.chunk}
+        return {"one_shot_bytes": (self.one_shot_most * ranks + 1) // 2, "chunk_bytes": self.chunk, **large}
 
 
-def conclude(curves: Curves, chunks: Sequence[int], default_chunk: int) -> Conclusion:
-    """The numbers that serve best at the sizes measured; the default chunk, unless another is better beyond noise."""
+def conclude(curves: Curves, chunks: Sequence[int], default_chunk: int, default_large_chunk: int | None) -> Conclusion:
+    """The numbers that serve best at the sizes measured; the default chunks, unless others are better beyond noise.
+
+    Args:
+        curves: what was measured.
+        chunks: those that two_shot was measured with.
+        default_chunk: bytes a round of staging.
+        default_large_chunk: the same for large messages; None where one serves all.
+    """
     by_chunk = {chunk: curves[Candidate(TWO_SHOT, chunk).name] for chunk in chunks}
     one_shot = curves.get(ONE_SHOT, {})
-    chunk = _best_chunk(_beyond(max(one_shot, default=0), by_chunk), default_chunk)
+    sizes = set.intersection(*(set(curve) for curve in by_chunk.values()))
+    large = {size for size in sizes if size >= LARGE} if default_large_chunk else set()
+    small = {size for size in sizes - large if size > max(one_shot, default=0)}
+    chunk = _best_chunk(_at(small or sizes, by_chunk), default_chunk)
+    large_chunk = _best_chunk(_at(large, by_chunk), default_large_chunk) if default_large_chunk and large else None
     overtaken = crossover(one_shot, by_chunk[chunk]) or math.inf
     noises = [timing.noise for curve in curves.values() for timing in curve.values()]
     return Conclusion(
         one_shot_most=max((size for size in one_shot if size < overtaken), default=0),
         chunk=chunk,
+        large_chunk=large_chunk,
         noise=float(np.median(noises)),
     )
 
 
-def _beyond(least: int, by_chunk: Mapping[int, Curve]) -> dict[int, Curve]:
-    """The curves at the sizes above one; at all sizes where there are none above it."""
-    sizes = set.intersection(*(set(curve) for curve in by_chunk.values()))
-    above = {size for size in sizes if size > least} or sizes
-    return {chunk: {size: curve[size] for size in above} for chunk, curve in by_chunk.items()}
+def _at(sizes: Collection[int], by_chunk: Mapping[int, Curve]) -> dict[int, Curve]:
+    return {chunk: {size: curve[size] for size in sizes} for chunk, curve in by_chunk.items()}
 
 
 def _best_chunk(by_chunk: Mapping[int, Curve], default: int) -> int:

@@ -37,7 +37,7 @@ class Candidate:
         one_shot = _ALWAYS if self.algorithm == ONE_SHOT else 0
         numbers = {"one_shot_bytes": one_shot, "one_shot_bytes_shared": one_shot}
         if self.chunk is not None:
-            numbers |= {"chunk_bytes": self.chunk, "chunk_bytes_shared": self.chunk}
+            numbers |= dict.fromkeys(("chunk_bytes", "chunk_bytes_shared", "most_chunk_bytes"), self.chunk)
         return numbers
 
 

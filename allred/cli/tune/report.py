@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from allred.cli.sizes import format_size
-from allred.cli.tune.crossover import Conclusion, Curves
+from allred.cli.tune.crossover import LARGE, Conclusion, Curves
 
 _MUCH_NOISE = 0.1
 
@@ -37,7 +37,8 @@ def print_conclusion(conclusion: Conclusion) -> None:
     """Who overtakes whom, and where."""
     most = conclusion.one_shot_most
     print(f"one_shot: up to {format_size(most)}" if most else "one_shot: at no size")
-    print(f"two_shot: above, in chunks of {format_size(conclusion.chunk)}")
+    large = f", from {format_size(LARGE)} on of {format_size(conclusion.large_chunk)}" if conclusion.large_chunk else ""
+    print(f"two_shot: above, in chunks of {format_size(conclusion.chunk)}{large}")
     print(f"noise: {conclusion.noise:.1%} of a time; less than that between two is no difference")
     if conclusion.noise > _MUCH_NOISE:
         print("that is much: something else runs on this machine; run it again when it is quiet")

@@ -54,8 +54,12 @@ class Session:
             CommandFailed: the table cannot be written.
         """
         ranks = self._plan.ranks
-        default = "chunk_bytes" if self._cores >= ranks else "chunk_bytes_shared"
-        conclusion = conclude(self._curves, self._plan.chunks, _core.complete_tuning({})[default])
+        defaults = _core.complete_tuning({})
+        if self._cores >= ranks:
+            chunk, large_chunk = defaults["chunk_bytes"], defaults["most_chunk_bytes"]
+        else:
+            chunk, large_chunk = defaults["chunk_bytes_shared"], None
+        conclusion = conclude(self._curves, self._plan.chunks, chunk, large_chunk)
         report.print_times(self._curves)
         report.print_conclusion(conclusion)
         text = table_file.text_of(conclusion, self._curves, ranks, self._cores)

@@ -91,13 +91,14 @@ bool is_described(Collective collective, Algorithm algorithm) noexcept {
 }
 
 PhasedCall describe_direct(Collective collective, Algorithm algorithm, std::size_t bytes, int size,
-                           std::size_t chunk_bytes) {
+                           const Tuning& tuning) {
   if (!is_described(collective, algorithm)) {
     throw Error(ErrorCode::invalid_argument,
                 "there are no phases of " + std::string(name(algorithm)) + " for " + std::string(name(collective)));
   }
   const Call call{collective, bytes, static_cast<std::size_t>(size)};
   if (algorithm == Algorithm::one_shot) return describe_one_shot(call);
+  const std::size_t chunk_bytes = chunk_bytes_for(one_shot_bytes(collective, bytes, size), true, tuning);
   if (algorithm == Algorithm::two_shot) return describe_two_shot(call, chunk_bytes);
   return describe_staged(call, chunk_bytes);
 }

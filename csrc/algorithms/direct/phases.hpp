@@ -4,15 +4,16 @@
 #include <cstddef>
 
 #include "common/collective.hpp"
+#include "common/tuning.hpp"
 #include "schedule/phases.hpp"
 
 namespace allred {
 
-/// `bytes` of the message or of one rank's block, as in ScheduleSpec. `chunk_bytes`: the staging memory that a rank
-/// fills in a round. Calls are in place where the collective allows. Throws Error(invalid_argument) unless `algorithm`
+/// `bytes` of the message or of one rank's block, as in ScheduleSpec. Ranks have a core each.
+/// Calls are in place where the collective allows. Throws Error(invalid_argument) unless `algorithm`
 /// is direct and carries out the collective.
 PhasedCall describe_direct(Collective collective, Algorithm algorithm, std::size_t bytes, int size,
-                           std::size_t chunk_bytes);
+                           const Tuning& tuning);
 
 /// Whether describe_direct() knows the algorithm.
 bool is_described(Collective collective, Algorithm algorithm) noexcept;
