@@ -39,18 +39,20 @@ def installed(peers: Sequence[str] = PEERS) -> tuple[list[str], list[str]]:
     return found, missing
 
 
-def run_bench(collective: str, effort: Effort, ranks: int, sizes: str, *options: str) -> Raw:
-    """The results of a run beside all peers that are installed. Blocks.
+def run_bench(
+    collective: str, effort: Effort, ranks: int, sizes: str, *options: str, peers: Sequence[str] = PEERS
+) -> Raw:
+    """The results of a run beside those of the peers that are installed. Blocks.
 
     Raises:
         NotMeasurable: the command failed.
     """
-    peers, missing = installed()
+    found, missing = installed(peers)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "results.json"
         words = [sys.executable, "-m", "allred.cli.main", "bench", collective, "--ranks", str(ranks), "--sizes", sizes]
         words += ["--blocks", str(effort.blocks), "--seconds-per-size", str(effort.seconds), "--json", str(file)]
-        words += ["--peers", ",".join(peers), *options]
+        words += [*(["--peers", ",".join(found)] if found else []), *options]
         ended = subprocess.run(words, stdout=subprocess.DEVNULL, check=False)
         if not file.exists():
             raise NotMeasurable(f"allred bench {collective} on {ranks} ranks ended with {ended.returncode}")

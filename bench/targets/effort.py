@@ -11,6 +11,7 @@ class Effort:
 
     Attributes:
         sizes: of AllReduce on two ranks, as ``allred bench --sizes`` takes them.
+        large_sizes: of AllReduce on two ranks beside the machine's floors alone.
         crowded_sizes: of AllReduce where ranks share cores.
         other_sizes: of the other collectives.
         ranks: with how many the other collectives are measured.
@@ -21,6 +22,7 @@ class Effort:
     """
 
     sizes: str
+    large_sizes: str
     crowded_sizes: str
     other_sizes: str
     ranks: tuple[int, ...]
@@ -32,6 +34,7 @@ class Effort:
 
 QUICK = Effort(
     sizes="4,1K,64K,1M,16M",
+    large_sizes="64K,16M",
     crowded_sizes="4,64K",
     other_sizes="4,64K",
     ranks=(2,),
@@ -43,6 +46,7 @@ QUICK = Effort(
 # Powers of four, and sizes that no algorithm divides evenly. The table takes about a quarter of an hour on two cores.
 USUAL = Effort(
     sizes="4:64M:4,12,1004,100004,3000004,256M",
+    large_sizes="64K:256M:4,100004",
     crowded_sizes="4:16M:16,100004",
     other_sizes="4,1K,64K,1M,16M",
     ranks=(2, 4),
@@ -53,6 +57,7 @@ USUAL = Effort(
 )
 FULL = Effort(
     sizes="4:256M,12,1004,100004,3000004",
+    large_sizes="64K:256M,100004,3000004",
     crowded_sizes="4:256M,100004",
     other_sizes="4:256M",
     ranks=(2, 4),

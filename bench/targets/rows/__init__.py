@@ -5,6 +5,7 @@ from __future__ import annotations
 from targets.measurement import Measurement
 from targets.rows import (
     all_reduce,
+    all_reduce_floors,
     asynchronous,
     collectives,
     cpp_caller,
@@ -18,6 +19,7 @@ from targets.rows import (
 ALL: tuple[Measurement, ...] = (
     cpp_caller.MEASUREMENT,
     all_reduce.MEASUREMENT,
+    all_reduce_floors.MEASUREMENT,
     small_calls.MEASUREMENT,
     asynchronous.MEASUREMENT,
     *crowded.MEASUREMENTS,

@@ -1,20 +1,17 @@
-"""AllReduce on two ranks: against other libraries, and against the machine."""
+"""AllReduce on two ranks against other libraries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from allred.cli.sizes import format_size
 from targets.bench_run import (
     MPI,
-    STATES,
     Record,
     State,
     barrier_of,
     fastest,
     fastest_exchange,
-    floor_of,
     records,
     run_bench,
     time_of,
@@ -26,22 +23,15 @@ from targets.verdict import Ratio, Verdict, judge
 KIB, MIB = 1 << 10, 1 << 20
 
 EXCHANGE = "the best exchange written by hand"
-NOT_SEEN = "no size was measured often enough in that state"
-MORE_BLOCKS = 2  # times as many as usual, as each state needs its own
 
 TARGETS = (
     ("`comm.all_reduce` on numpy, 2 ranks, every size", "2 times faster than the fastest MPI or oneCCL"),
-    ("private memory, 64 KiB and more", "95 % of the speed of the best reference exchange"),
-    ("private memory, 16 MiB and more, near", "70 % of the in-place floor"),
-    ("symmetric memory, 16 MiB and more, near", "90 % of the in-place floor"),
-    ("symmetric memory, 16 MiB and more, far", "1.3 times faster than the best private exchange"),
     ("`dist.all_reduce` against Gloo, 2 ranks", "40 times at 4 B, 50 at 256 B to 64 KiB, 12 at 1 MiB, 5 from 16 MiB"),
 )
 
 
 def measure(effort: Effort) -> Raw:
     options = ("--memory", "private,symmetric", "--placement", "in_place")
-    effort = replace(effort, blocks=MORE_BLOCKS * effort.blocks)
     return run_bench("all_reduce", effort, 2, effort.sizes, *options)
 
 
@@ -78,26 +68,6 @@ def against_mpi(raw: Raw) -> Iterator[Ratio]:
         yield from ratio(record, fastest(record, MPI), time_of(record, "allred"), 2, fastest_exchange(record))
 
 
-def against_exchange(raw: Raw) -> Iterator[Ratio]:
-    for record in records(raw, 64 * KIB):
-        for state in STATES:
-            own = time_of(record, "allred", state=state)
-            yield from ratio(record, fastest_exchange(record, state), own, 0.95, state=state)
-
-
-def near_floor(raw: Raw, name: str, memory: str, target: float, bound: bool = False) -> Iterator[Ratio]:
-    for record in records(raw, 16 * MIB):
-        own = time_of(record, name, memory, state="near")
-        exchange = fastest_exchange(record, "near") if bound else None
-        yield from ratio(record, floor_of(record, "in place", "near"), own, target, exchange, "near")
-
-
-def symmetric_far(raw: Raw) -> Iterator[Ratio]:
-    for record in records(raw, 16 * MIB):
-        own = time_of(record, "allred symmetric", "symmetric", state="far")
-        yield from ratio(record, fastest_exchange(record, "far"), own, 1.3, state="far")
-
-
 def against_gloo(raw: Raw) -> Iterator[Ratio]:
     for record in records(raw):
         if (target := gloo_target(record["size"])) is not None:
@@ -105,15 +75,8 @@ def against_gloo(raw: Raw) -> Iterator[Ratio]:
 
 
 def judge_all(raw: Raw) -> Sequence[Verdict]:
-    found = (
-        against_mpi(raw),
-        against_exchange(raw),
-        near_floor(raw, "allred", "private", 0.7, bound=True),
-        near_floor(raw, "allred symmetric", "symmetric", 0.9),
-        symmetric_far(raw),
-        against_gloo(raw),
-    )
-    return [judge(*each, ratios, NOT_SEEN, EXCHANGE) for each, ratios in zip(TARGETS, found, strict=True)]
+    found = (against_mpi(raw), against_gloo(raw))
+    return [judge(*each, ratios, bound=EXCHANGE) for each, ratios in zip(TARGETS, found, strict=True)]
 
 
 MEASUREMENT = Measurement("all_reduce", measure, judge_all, TARGETS)

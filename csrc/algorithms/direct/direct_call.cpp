@@ -6,13 +6,11 @@
 
 namespace allred {
 
-Chunk DirectCall::chunk_in_lines(std::size_t num_elements, int owner) const noexcept {
-  if (num_elements == 0) return {0, 0};
-  const int shift = std::countr_zero(kCacheLineBytes) - std::countr_zero(element_bytes());  // elements a line
-  const std::size_t num_lines = ((num_elements - 1) >> shift) + 1;
-  const Chunk lines = chunk_of(num_lines, static_cast<std::size_t>(size()), static_cast<std::size_t>(owner));
-  const std::size_t begin = std::min(lines.offset << shift, num_elements);
-  return {begin, std::min((lines.offset + lines.count) << shift, num_elements) - begin};
+LineChunks::LineChunks(std::size_t num_elements, std::size_t element_bytes, int size) noexcept
+    : num_elements_(num_elements), line_shift_(std::countr_zero(kCacheLineBytes) - std::countr_zero(element_bytes)) {
+  const std::size_t num_lines = (num_elements + (std::size_t{1} << line_shift_) - 1) >> line_shift_;
+  base_ = num_lines / static_cast<std::size_t>(size);
+  larger_ = num_lines % static_cast<std::size_t>(size);
 }
 
 /// By way of a block that stays in the nearest cache: the output need not be aligned, as stores past the caches are.

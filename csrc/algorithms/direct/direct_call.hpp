@@ -20,6 +20,29 @@
 
 namespace allred {
 
+/// Elements divided among ranks, as chunk_of() has it, in whole cache lines: vectors do not straddle two lines, and no
+/// two ranks write to one. Divides once for all of them.
+class LineChunks {
+ public:
+  LineChunks(std::size_t num_elements, std::size_t element_bytes, int size) noexcept;
+
+  Chunk of(int owner) const noexcept {
+    const auto idx = static_cast<std::size_t>(owner);
+    const std::size_t begin = begin_of(idx);
+    return {begin, begin_of(idx + 1) - begin};
+  }
+
+ private:
+  std::size_t begin_of(std::size_t idx) const noexcept {
+    return std::min((idx * base_ + std::min(idx, larger_)) << line_shift_, num_elements_);
+  }
+
+  std::size_t num_elements_;
+  int line_shift_;      // a line has 2 to its power elements
+  std::size_t base_;    // lines a chunk has at least
+  std::size_t larger_;  // how many chunks have one more
+};
+
 /// One call on one rank. Counts are those of ScheduleSpec; where those of an all_to_all differ, `count` is 0 and the
 /// blocks say. `input` and `output` are the same address or do not overlap.
 struct DirectCall {
@@ -75,9 +98,8 @@ struct DirectCall {
     for (int step = 1; step < size(); ++step) f((rank() + step) % size());
   }
 
-  /// The part of `num_elements` that `owner` reduces, in whole cache lines: vectors do not straddle two lines, and no
-  /// two ranks write to one.
-  Chunk chunk_in_lines(std::size_t num_elements, int owner) const noexcept;
+  /// Which part of `num_elements` each rank reduces.
+  LineChunks line_chunks(std::size_t num_elements) const noexcept { return {num_elements, element_bytes(), size()}; }
 
   /// Copies to the output.
   void put(std::byte* destination, const std::byte* source, std::size_t num_bytes) const noexcept {

@@ -110,7 +110,7 @@ class Puller {
   std::size_t bytes(std::size_t num_elements) const noexcept { return num_elements * call_.element_bytes(); }
   const void*& source(int owner) const noexcept { return call_.sources[static_cast<std::size_t>(owner)]; }
 
-  Chunk own_chunk() const noexcept { return call_.chunk_in_lines(call_.count, call_.rank()); }
+  Chunk own_chunk() const noexcept { return call_.line_chunks(call_.count).of(call_.rank()); }
 
   std::size_t bytes_from(int owner) const {
     return call_.collective == Collective::all_to_all ? bytes(traffic_.sent(owner, call_.rank())) : call_.bytes();

@@ -71,7 +71,7 @@ class TwoShot {
   /// The elements of the message that `owner` reduces in `round`.
   Chunk chunk_in(std::uint64_t round, int owner) const noexcept {
     const std::size_t first = round * piece_count_;
-    const Chunk chunk = call_.chunk_in_lines(std::min(piece_count_, call_.count - first), owner);
+    const Chunk chunk = call_.line_chunks(std::min(piece_count_, call_.count - first)).of(owner);
     return {first + chunk.offset, chunk.count};
   }
 
