@@ -9,9 +9,9 @@
 
 namespace allred {
 
-/// `bytes` of the message or of one rank's block, as in ScheduleSpec. Ranks have a core each.
-/// Calls are in place where the collective allows. Throws Error(invalid_argument) unless `algorithm`
-/// is direct and carries out the collective.
+/// `bytes` of the message or of one rank's block, as in ScheduleSpec. Ranks have a core each, and calls are in place
+/// where the collective allows. Throws Error(invalid_argument) unless `algorithm` is direct and carries out the
+/// collective.
 PhasedCall describe_direct(Collective collective, Algorithm algorithm, std::size_t bytes, int size,
                            const Tuning& tuning);
 

@@ -31,6 +31,12 @@ void register_tuning(py::module_& module) {
   module.def(
       "complete_tuning", [](const TuningNumbers& numbers) { return numbers_of(tuning_from(numbers)); },
       py::arg("numbers"));
+  module.def(
+      "chunk_bytes_for",
+      [](std::size_t contribution_bytes, bool has_core_a_rank, const TuningNumbers& numbers) {
+        return chunk_bytes_for(contribution_bytes, has_core_a_rank, tuning_from(numbers));
+      },
+      py::arg("contribution_bytes"), py::arg("has_core_a_rank"), py::arg("numbers"));
 }
 
 }  // namespace allred::bindings
