@@ -26,12 +26,35 @@ bool cpu_runs(Isa isa) noexcept {
   return isa != Isa::avx2 && isa != Isa::avx512 && isa != Isa::avx512_bf16;  // the architecture promises the others
 }
 
+bool is_amd() noexcept {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amd") != 0;
+#else
+  return false;
+#endif
+}
+
+KernelTable::Row& row_of(KernelTable& table, DType dtype) noexcept {
+  return table.reduce[static_cast<std::size_t>(dtype)];
+}
+
+/// AMD's processors convert float16 sooner by vectors of 32 bytes.
+const KernelTable* avx512_kernels() noexcept {
+  if (kAvx512Kernels == nullptr || kAvx2Kernels == nullptr || !is_amd()) return kAvx512Kernels;
+  static const KernelTable table = [] {
+    KernelTable made = *kAvx512Kernels;
+    row_of(made, DType::float16) = kAvx2Kernels->reduce[static_cast<std::size_t>(DType::float16)];
+    return made;
+  }();
+  return &table;
+}
+
 /// AVX-512's, with another row for bfloat16.
 const KernelTable* avx512_bf16_kernels() noexcept {
   if (kAvx512Kernels == nullptr || kAvx512Bf16Row == nullptr) return nullptr;
   static const KernelTable table = [] {
-    KernelTable made = *kAvx512Kernels;
-    made.reduce[static_cast<std::size_t>(DType::bfloat16)] = *kAvx512Bf16Row;
+    KernelTable made = *avx512_kernels();
+    row_of(made, DType::bfloat16) = *kAvx512Bf16Row;
     return made;
   }();
   return &table;
@@ -42,7 +65,7 @@ const KernelTable* built_kernels(Isa isa) noexcept {
     case Isa::scalar: return kScalarKernels;
     case Isa::baseline: return kBaselineKernels;
     case Isa::avx2: return kAvx2Kernels;
-    case Isa::avx512: return kAvx512Kernels;
+    case Isa::avx512: return avx512_kernels();
     case Isa::neon: return kNeonKernels;
     case Isa::avx512_bf16: return avx512_bf16_kernels();
   }
