@@ -227,8 +227,9 @@ DirectCall CollectiveRunner::direct_call(const Request& request, const CallPlan&
                   .wanted = wanted_,
                   .compression = request.compression};
   // What is reduced in place has just been read there, and is in the cache.
-  const bool is_in_place = call.past_caches && call.input_block(call.rank()) == call.output_block(call.rank());
-  if (is_in_place && reduces(request.collective)) call.past_caches = false;
+  if (call.past_caches && reduces(request.collective)) {
+    call.past_caches = call.input_block(call.rank()) != call.output_block(call.rank());
+  }
   return call;
 }
 
