@@ -18,7 +18,7 @@ struct CallPlan {
   Reduction reduction = {};             // of a collective that reduces
   std::size_t chunk_bytes = 0;          // the same on all ranks
   bool offers_private = false;          // peers may read the input out of this rank's private memory
-  bool outgrows_caches = false;         // what the call brings, where it is not what it is made of
+  bool outgrows_caches = false;         // what the call brings this rank, or takes from it
   bool may_be_in_place = false;         // then nothing is left to be checked, but for a residual
   int shot_class = ShotChooser::kNone;  // where one-shot and two-shot are tried
 };

@@ -8,6 +8,7 @@
 
 #include "common/cache_lines.hpp"
 #include "reduce/kernel_table.hpp"
+#include "reduce/processor.hpp"
 
 namespace allred {
 namespace {
@@ -19,12 +20,8 @@ constexpr std::size_t kLeastSlow = 2048;
 constexpr std::size_t kMostSlow = std::size_t{512} << 10;
 
 bool has_slow_range() noexcept {
-#if defined(__x86_64__)
-  static const bool is_amd = __builtin_cpu_is("amd") != 0;
-  return is_amd;
-#else
-  return false;
-#endif
+  static const bool found = is_amd();
+  return found;
 }
 
 const KernelTable& kernels() noexcept {

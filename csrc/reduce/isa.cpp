@@ -1,9 +1,10 @@
-// Which instruction sets this machine runs, found once.
+// Which instruction sets this machine runs, found once, and whose processor it has.
 #include <array>
 #include <string>
 
 #include "common/error.hpp"
 #include "reduce/kernel_table.hpp"
+#include "reduce/processor.hpp"
 
 namespace allred {
 namespace {
@@ -24,14 +25,6 @@ bool cpu_runs(Isa isa) noexcept {
   if (isa == Isa::avx512_bf16) return cpu_runs(Isa::avx512) && __builtin_cpu_supports("avx512bf16");
 #endif
   return isa != Isa::avx2 && isa != Isa::avx512 && isa != Isa::avx512_bf16;  // the architecture promises the others
-}
-
-bool is_amd() noexcept {
-#if defined(__x86_64__)
-  return __builtin_cpu_is("amd") != 0;
-#else
-  return false;
-#endif
 }
 
 KernelTable::Row& row_of(KernelTable& table, DType dtype) noexcept {
@@ -99,6 +92,14 @@ const Machine& machine() noexcept {
 }
 
 }  // namespace
+
+bool is_amd() noexcept {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amd") != 0;
+#else
+  return false;
+#endif
+}
 
 std::string_view name(Isa isa) noexcept { return kIsaNames[static_cast<std::size_t>(isa)]; }
 
